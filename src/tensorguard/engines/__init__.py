@@ -1,0 +1,1 @@
+"""How tasks run, knowing nothing of models."""

@@ -1,0 +1,88 @@
+"""Every error a user can meet, with its exit code, what went wrong, where, and what to do next.
+
+Library code raises these; only the command line catches them. Text that comes from a file (tensor names, metadata) is untrusted
+and is made harmless by `quote` before it enters a message.
+"""
+
+_SHOWN = 120
+
+
+def quote(text: object, limit: int = _SHOWN) -> str:
+    """Return untrusted text on one line, with control and bidirectional characters escaped and long text cut.
+
+    Args:
+        text: Anything read from a file or a user; it is passed through `str`.
+        limit: The longest result in characters, before quotes.
+
+    Returns:
+        A printable string in single quotes.
+    """
+    shown = "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in str(text)[: limit + 1])
+    return f"'{shown[:limit]}…'" if len(shown) > limit else f"'{shown}'"
+
+
+class TensorGuardError(Exception):
+    """Base of all errors that TensorGuard raises on purpose.
+
+    Attributes:
+        exit_code: What the command line exits with.
+        kind: A stable word for machines.
+        message: What is wrong.
+        where: The file, folder or model concerned; empty if none.
+        hint: What to do next; empty if there is nothing to advise.
+    """
+
+    exit_code = 1
+    kind = "fault"
+
+    def __init__(self, message: str, *, where: object = "", hint: str = "") -> None:
+        self.message = message
+        self.where = str(where)
+        self.hint = hint
+        super().__init__(message, self.where, hint)
+
+    def __str__(self) -> str:
+        return f"{self.message} in {quote(self.where, 400)}" if self.where else self.message
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Survive pickling with all fields, so that a worker process can report the same error."""
+        return _rebuild, (type(self), self.message, self.where, self.hint)
+
+
+def _rebuild(kind: type[TensorGuardError], message: str, where: str, hint: str) -> TensorGuardError:
+    return kind(message, where=where, hint=hint)
+
+
+class UsageError(TensorGuardError):
+    """The call asks for something that cannot be done whatever the input holds."""
+
+    exit_code = 2
+    kind = "usage"
+
+
+class InputError(TensorGuardError):
+    """A file is malformed, truncated, hostile, unsupported or over a limit."""
+
+    exit_code = 3
+    kind = "input"
+
+
+class NotFoundError(TensorGuardError):
+    """A model, file or base named by the user does not exist."""
+
+    exit_code = 4
+    kind = "not-found"
+
+
+class PartialError(TensorGuardError):
+    """Some of many inputs failed; the rest is done."""
+
+    exit_code = 5
+    kind = "partial"
+
+
+class ResourceError(TensorGuardError):
+    """Memory, a device or a worker was lost or is missing."""
+
+    exit_code = 6
+    kind = "resource"

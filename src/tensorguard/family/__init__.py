@@ -1,0 +1,1 @@
+"""The paper's side: distances, clusters, families, thresholds."""

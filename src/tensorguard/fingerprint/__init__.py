@@ -1,0 +1,1 @@
+"""From weights to fingerprint: plan, tasks, fold, file."""

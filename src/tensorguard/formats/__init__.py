@@ -1,0 +1,1 @@
+"""What bytes mean: headers only, never the numbers."""

@@ -1,0 +1,74 @@
+"""What every container is turned into: an ordered list of tensors, each a typed range of a source."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from tensorguard.sources.base import Source
+
+
+@dataclass(frozen=True, slots=True)
+class TensorInfo:
+    """One tensor as its file declares it.
+
+    Attributes:
+        name: The name in the file; untrusted text.
+        dtype: Canonical upper-case name: F64, F32, F16, BF16, F8_E4M3, F8_E5M2, I64..I8, U64..U8, BOOL, or a GGUF type as `GGUF:Q4_1`.
+        shape: Dimensions, slowest first (C order), whatever the container writes.
+        source: The bytes it lies in.
+        offset: First byte in the source.
+        nbytes: Length in bytes.
+    """
+
+    name: str
+    dtype: str
+    shape: tuple[int, ...]
+    source: Source
+    offset: int
+    nbytes: int
+
+    @property
+    def size(self) -> int:
+        """Number of elements."""
+        product = 1
+        for extent in self.shape:
+            product *= extent
+        return product
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """A model as its files declare it, nothing of it read but headers.
+
+    Attributes:
+        name: What to call the model: the file's stem or the folder's name.
+        location: Where it was opened.
+        container: `safetensors` or `gguf`.
+        tensors: All tensors in file order, shards in their own order.
+        config: The model's own configuration (config.json, params.json, or GGUF keys under their own names); may be empty. It is
+            context, never evidence.
+        metadata: The container's free-form metadata.
+        notices: Things a user should know, one sentence each.
+    """
+
+    name: str
+    location: str
+    container: str
+    tensors: tuple[TensorInfo, ...]
+    config: Mapping[str, Any] = field(default_factory=dict)
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    notices: tuple[str, ...] = ()
+
+
+class Format(Protocol):
+    """A container. Adding one is adding a file and naming it in `formats.opening`."""
+
+    def recognises(self, head: bytes, name: str) -> bool:
+        """Say whether a file with these first bytes (up to 64) and this name is of this format."""
+
+    def read_header(self, source: Source) -> Checkpoint:
+        """Parse one file's header.
+
+        Raises:
+            InputError: The header is malformed, hostile or over a limit.
+        """

@@ -1,0 +1,28 @@
+"""Every cap on untrusted input, in one place. A file over a cap is refused by name, never truncated in silence."""
+
+MAX_HEADER_BYTES = 100_000_000
+"""Longest safetensors header; the same cap as the reference implementation."""
+
+MAX_JSON_BYTES = 64_000_000
+"""Longest index, config or features file that is parsed."""
+
+MAX_TENSORS = 1_000_000
+"""Most tensors in one checkpoint."""
+
+MAX_NAME_BYTES = 4_096
+"""Longest tensor name."""
+
+MAX_DIMENSIONS = 8
+"""Most dimensions of one tensor."""
+
+MAX_SHARDS = 10_000
+"""Most shards of one checkpoint."""
+
+MAX_METADATA_ENTRIES = 1_000_000
+"""Most GGUF key-value pairs, and longest GGUF array of strings that is walked over."""
+
+MAX_ADAPTER_RANK = 16_384
+"""Largest rank of a low-rank adapter; its factors are held in memory."""
+
+MAX_NESTING = 64
+"""Deepest nesting of JSON or GGUF arrays that is followed."""

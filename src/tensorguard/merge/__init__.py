@@ -1,0 +1,1 @@
+"""One unified safetensors file from shards, or from a base and its adapter."""

@@ -1,0 +1,29 @@
+"""Progress events: long work tells a listener what it has done, and never prints."""
+
+from typing import Protocol
+
+
+class Progress(Protocol):
+    """Somebody who wants to know how far long work is. All calls are cheap and may come from any thread."""
+
+    def start(self, task: str, total: int, unit: str) -> None:
+        """A task begins: `total` units (bytes, models, tensors) are to be done."""
+
+    def advance(self, task: str, amount: int) -> None:
+        """`amount` more units of the task are done."""
+
+    def finish(self, task: str) -> None:
+        """The task is over, done or not."""
+
+
+class Silent:
+    """The listener that does not listen; the library's default."""
+
+    def start(self, task: str, total: int, unit: str) -> None:
+        """Ignore the event."""
+
+    def advance(self, task: str, amount: int) -> None:
+        """Ignore the event."""
+
+    def finish(self, task: str) -> None:
+        """Ignore the event."""

@@ -1,0 +1,1 @@
+"""What a layer answers: one signal per file."""

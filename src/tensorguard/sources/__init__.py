@@ -1,0 +1,1 @@
+"""Where bytes are: anything that can be read at an offset."""

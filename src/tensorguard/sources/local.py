@@ -1,0 +1,73 @@
+"""Local files, read by `pread`: no shared position, no memory map that a truncated file could turn into a crash."""
+
+import os
+import stat
+import threading
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tensorguard.errors import InputError, NotFoundError
+
+
+class LocalFile:
+    """One regular file, opened on first use in each process. Symbolic links are followed (the hub's cache is made of them)."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = Path(path)
+        try:
+            status = self.path.stat()
+        except OSError as error:
+            raise NotFoundError("no such file", where=path) from error
+        if not stat.S_ISREG(status.st_mode):
+            raise InputError("not a regular file", where=path, hint="give a model file or a folder that holds one")
+        self._size = status.st_size
+        self._descriptor: int | None = None
+        self._lock = threading.Lock()
+
+    @property
+    def name(self) -> str:
+        """The path as given."""
+        return str(self.path)
+
+    @property
+    def size(self) -> int:
+        """Length in bytes when the file was first seen."""
+        return self._size
+
+    def read_at(self, offset: int, length: int) -> NDArray[np.uint8]:
+        """Return exactly `length` bytes from `offset`; see `Source.read_at`."""
+        if offset < 0 or length < 0 or offset + length > self._size:
+            raise InputError(f"bytes {offset} to {offset + length} lie outside its {self._size} bytes", where=self.path)
+        buffer = np.empty(length, np.uint8)
+        view, done = buffer.data, 0
+        while done < length:
+            try:
+                read = os.preadv(self._open(), [view[done:]], offset + done)
+            except OSError as error:
+                raise InputError(f"cannot be read at byte {offset + done} ({error.strerror})", where=self.path) from error
+            if read == 0:
+                raise InputError("ended early: it became shorter while it was read", where=self.path)
+            done += read
+        return buffer
+
+    def _open(self) -> int:
+        if self._descriptor is None:
+            with self._lock:
+                if self._descriptor is None:
+                    self._descriptor = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
+        return self._descriptor
+
+    def __getstate__(self) -> tuple[Path, int]:
+        return self.path, self._size
+
+    def __setstate__(self, state: tuple[Path, int]) -> None:
+        self.path, self._size = state
+        self._descriptor = None
+        self._lock = threading.Lock()
+
+    def __del__(self) -> None:
+        if getattr(self, "_descriptor", None) is not None:
+            os.close(self._descriptor)  # type: ignore[arg-type]
+            self._descriptor = None

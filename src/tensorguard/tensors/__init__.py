@@ -1,0 +1,1 @@
+"""Numbers in row tiles: decoding, names to roles, the canonical view of a checkpoint, the choice of layers."""
