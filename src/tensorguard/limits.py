@@ -6,6 +6,9 @@ MAX_HEADER_BYTES = 100_000_000
 MAX_JSON_BYTES = 64_000_000
 """Longest index, config or features file that is parsed."""
 
+MAX_JSON_VALUES = 12_000_000
+"""Most commas and brackets in one JSON text: what bounds the memory that parsing it takes."""
+
 MAX_TENSORS = 1_000_000
 """Most tensors in one checkpoint."""
 

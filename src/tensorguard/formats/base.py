@@ -60,13 +60,32 @@ class Checkpoint:
     notices: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Header:
+    """What one file of a container declares; a checkpoint is one or several of them.
+
+    Attributes:
+        tensors: The file's tensors in the order its header lists them.
+        config: The model's own configuration where the container holds one (GGUF keys); else empty.
+        metadata: The container's free-form metadata.
+    """
+
+    tensors: tuple[TensorInfo, ...]
+    config: Mapping[str, Any] = field(default_factory=dict)
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+
 class Format(Protocol):
-    """A container. Adding one is adding a file and naming it in `formats.opening`."""
+    """A container. Adding one is adding a file and naming it in `formats.detection.FORMATS`."""
 
-    def recognises(self, head: bytes, name: str) -> bool:
-        """Say whether a file with these first bytes (up to 64) and this name is of this format."""
+    @property
+    def container(self) -> str:
+        """What it is called; also its file-name suffix, without the dot."""
 
-    def read_header(self, source: Source) -> Checkpoint:
+    def recognises(self, head: bytes) -> bool:
+        """Say whether a file with these first bytes (up to 64) is of this format."""
+
+    def read_header(self, source: Source) -> Header:
         """Parse one file's header.
 
         Raises:

@@ -39,15 +39,6 @@ def decode(raw: NDArray[np.uint8], dtype: str) -> Float32:
         float32 of shape (..., n), a view of `raw` where it is float32 already. F64 and 64-bit integers are rounded, F64 beyond
         float32's range becomes infinite; all others are exact up to 2^24.
     """
-    if dtype == "BF16":
-        return _decode_bfloat16(raw)
     with np.errstate(over="ignore"):
         return raw.view(PLAIN[dtype]).astype(np.float32, copy=False)
 
-
-def _decode_bfloat16(raw: NDArray[np.uint8]) -> Float32:
-    """A bfloat16 is the upper half of a float32: move it there, several times faster than a cast."""
-    half = raw.view("<u2")
-    wide = np.zeros((*half.shape, 2), "<u2")
-    wide[..., 1] = half
-    return wide.view("<f4")[..., 0]

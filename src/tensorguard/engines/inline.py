@@ -1,0 +1,19 @@
+"""One task after the other, in this thread."""
+
+from collections.abc import Callable, Iterator, Sequence
+
+from threadpoolctl import threadpool_limits
+
+from tensorguard.engines.base import Item, Result
+
+
+class Inline:
+    """The simplest engine, and the reference for the others."""
+
+    workers = 1
+
+    def map(self, function: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[Result]:
+        """Yield results in order; see `Engine.map`."""
+        with threadpool_limits(1, user_api="blas"):
+            for item in items:
+                yield function(item)

@@ -1,0 +1,166 @@
+"""The paper's 16 numbers of one model, and the file that carries them (arXiv 2506.01631, figure 2)."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tensorguard.errors import InputError, NotFoundError, UsageError, quote
+from tensorguard.family.documents import read_json, write_json
+from tensorguard.limits import MAX_NAME_BYTES
+
+FEATURE_KEYS = (
+    *(f"global_{statistic}" for statistic in ("mean", "std", "norm", "skewness", "kurtosis")),
+    *(f"{category}_{statistic}" for category in ("attention", "ffn", "embedding") for statistic in ("mean", "std", "norm")),
+    "total_params",
+    "num_layers",
+)
+"""The 16 keys in the order of the published files; `num_layers` counts the tensors that were analysed."""
+
+SUFFIX = "_features.json"
+
+_COUNTS = ("total_params", "num_layers")
+_LARGEST = 1e100  # Squares and sums of such numbers still fit a float64.
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureVector:
+    """One model's fingerprint as the paper defines it.
+
+    Attributes:
+        name: The model's identity, the file's stem without `_features`; untrusted text.
+        values: The 16 numbers in the order of `FEATURE_KEYS`.
+        specification: How they were computed (probes, repeats, layers); None where that is not stated, as in the published files.
+    """
+
+    name: str
+    values: tuple[float, ...]
+    specification: str | None = None
+
+    def __post_init__(self) -> None:
+        if len(self.values) != len(FEATURE_KEYS):
+            raise ValueError(f"a feature vector has {len(FEATURE_KEYS)} numbers, not {len(self.values)}")
+
+
+def load_features(path: Path, specification: str | None = None) -> FeatureVector:
+    """Read `NAME_features.json`: exactly the 16 keys and `model_name`, which is for reading only.
+
+    Args:
+        path: The file.
+        specification: How its numbers were computed, if the caller knows (our own fingerprints say it in the `.tgfp` beside).
+
+    Raises:
+        NotFoundError: There is no such file.
+        InputError: It is not such a file: missing or unknown keys, something else than finite numbers, absurd values.
+    """
+    path = Path(path)
+    content = read_json(path)
+    if not isinstance(content, dict):
+        raise InputError("is not a features file: its JSON is not an object", where=path)
+    wanted = {*FEATURE_KEYS, "model_name"}
+    if missing := [key for key in (*FEATURE_KEYS, "model_name") if key not in content]:
+        raise InputError(f"is not a features file: {quote(missing[0])} is missing", where=path)
+    if unknown := [key for key in content if key not in wanted]:
+        raise InputError(f"is not a features file: it has the unknown key {quote(unknown[0])}", where=path)
+    if not isinstance(content["model_name"], str) or len(content["model_name"]) > MAX_NAME_BYTES:
+        raise InputError("has a model_name that is not a name", where=path)
+    return FeatureVector(_stem(path), tuple(_number(key, content[key], path) for key in FEATURE_KEYS), specification)
+
+
+def load_folder(path: Path, specification_of: Callable[[Path], str | None] = lambda _: None) -> list[FeatureVector]:
+    """Read every `*_features.json` of one folder (not of those below it), sorted by name.
+
+    Args:
+        path: The folder.
+        specification_of: What says how the numbers of a features file were computed; by default nobody does.
+
+    Raises:
+        NotFoundError: There is no such folder.
+        InputError: It holds no features file, or a malformed one.
+    """
+    path = Path(path)
+    if not path.is_dir():
+        raise NotFoundError("no such folder", where=path, hint="give a folder of *_features.json files")
+    files = sorted(file for file in path.iterdir() if file.name.endswith(SUFFIX))
+    if not files:
+        raise InputError("holds no *_features.json", where=path, hint="make them with: tensorguard fingerprint MODEL -o FOLDER")
+    return by_name(load_features(file, specification_of(file)) for file in files)
+
+
+def write_features(path: Path, vector: FeatureVector) -> None:
+    """Write the 16 keys and `model_name` as JSON, whole or not at all; equal vectors give equal bytes.
+
+    Raises:
+        UsageError: The path does not end in `_features.json` or cannot be written; a value is not finite.
+    """
+    path = Path(path)
+    if not path.name.endswith(SUFFIX) or path.name == SUFFIX:
+        raise UsageError(f"a features file is called NAME{SUFFIX}", where=path)
+    if not np.isfinite(vector.values).all():
+        raise UsageError(f"the features of {quote(vector.name)} are not all finite", where=path)
+    numbers = {key: int(value) if key in _COUNTS else value for key, value in zip(FEATURE_KEYS, vector.values, strict=True)}
+    write_json(path, {**numbers, "model_name": vector.name})
+
+
+def by_name(vectors: Iterable[FeatureVector]) -> list[FeatureVector]:
+    """Sort by name, so that no result depends on the order in which models were given.
+
+    Raises:
+        UsageError: Two have one name.
+    """
+    ordered = sorted(vectors, key=lambda vector: vector.name)
+    for first, second in zip(ordered, ordered[1:], strict=False):
+        if first.name == second.name:
+            raise UsageError(f"two models are called {quote(first.name)}", hint="rename one of the files")
+    return ordered
+
+
+def require_one_specification(vectors: Sequence[FeatureVector]) -> str | None:
+    """Return the specification that all the vectors share; numbers of different probes or layers are never mixed.
+
+    Raises:
+        UsageError: Two differ ('not stated' is a specification of its own).
+    """
+    if not vectors:
+        raise UsageError("no features were given")
+    first = vectors[0]
+    for vector in vectors:
+        if vector.specification != first.specification:
+            raise UsageError(
+                f"the features of {quote(first.name)} and {quote(vector.name)} cannot be compared: they were computed "
+                f"as {describe(first.specification)} and as {describe(vector.specification)}",
+                hint="make all of them with one version and one set of options of: tensorguard fingerprint",
+            )
+    return first.specification
+
+
+def describe(specification: str | None) -> str:
+    """Return a specification as shown to people."""
+    return "'not stated'" if specification is None else quote(specification)
+
+
+def matrix(vectors: Sequence[FeatureVector], columns: Sequence[str] = FEATURE_KEYS) -> NDArray[np.float64]:
+    """Return the chosen columns, models x columns."""
+    chosen = [FEATURE_KEYS.index(column) for column in columns]
+    return np.array([vector.values for vector in vectors], np.float64)[:, chosen]
+
+
+def _stem(path: Path) -> str:
+    stem = path.name.removesuffix(SUFFIX).removesuffix(".json")
+    if not stem:
+        raise InputError("is a features file without a name", where=path, hint=f"call it NAME{SUFFIX}")
+    return stem
+
+
+def _number(key: str, value: object, path: Path) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise InputError(f"is not a features file: {key} is not a number", where=path)
+    if abs(value) > _LARGEST:
+        raise InputError(f"is not a features file: {key} is absurdly large", where=path)
+    if key in _COUNTS and (value != int(value) or value < 0):
+        raise InputError(f"is not a features file: {key} is not a count", where=path)
+    if key.endswith(("_std", "_norm")) and value < 0:
+        raise InputError(f"is not a features file: {key} is negative", where=path)
+    return float(value)

@@ -1,0 +1,84 @@
+"""What a fingerprint is."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+FEATURES = (
+    "global_mean",
+    "global_std",
+    "global_norm",
+    "global_skewness",
+    "global_kurtosis",
+    "attention_mean",
+    "attention_std",
+    "attention_norm",
+    "ffn_mean",
+    "ffn_std",
+    "ffn_norm",
+    "embedding_mean",
+    "embedding_std",
+    "embedding_norm",
+    "total_params",
+    "num_layers",
+)
+"""The paper's 16 numbers, in the order of the published files (paper, figure 2)."""
+
+
+@dataclass(frozen=True, slots=True)
+class LayerFeatures:
+    """One analysed weight and the statistics of its gradient, each averaged over the repeats.
+
+    Attributes:
+        name: The stored tensor's own name; untrusted text.
+        role: Its role in the canonical view.
+        category: attention, ffn, embedding or unknown.
+        layer: Block index, or None.
+        shape: (out, in).
+        mean: E[G].
+        std: Standard deviation of G.
+        norm: Frobenius norm of G, which is ||x||.
+        skewness: Third standardised moment of G.
+        kurtosis: Fourth standardised moment of G less 3.
+        gain: ||W x|| / ||x||: unlike the norm, it depends on the weights.
+    """
+
+    name: str
+    role: str
+    category: str
+    layer: int | None
+    shape: tuple[int, int]
+    mean: float
+    std: float
+    norm: float
+    skewness: float
+    kurtosis: float
+    gain: float
+
+
+@dataclass(frozen=True, slots=True)
+class Fingerprint:
+    """The paper's fingerprint of one model.
+
+    Attributes:
+        name: The model's name; for reading only.
+        specification: What it was made with; see `Specification`.
+        features: The 16 numbers, by the keys of `FEATURES`.
+        layers: What they were averaged from, in canonical order.
+        architecture: The naming scheme that the tensors follow.
+        elements_read: How many weights were read (each counted once).
+        elements: How many weights there are in all.
+        skipped: (name, reason) of each weight that was chosen but left out.
+        notices: Things to know, a sentence each.
+        extended: Further numbers on request, by name; never part of the 16.
+    """
+
+    name: str
+    specification: str
+    features: Mapping[str, float]
+    layers: tuple[LayerFeatures, ...]
+    architecture: str
+    elements_read: int
+    elements: int
+    skipped: tuple[tuple[str, str], ...] = ()
+    notices: tuple[str, ...] = ()
+    extended: Mapping[str, float] = field(default_factory=dict)

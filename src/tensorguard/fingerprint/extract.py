@@ -1,0 +1,125 @@
+"""From the canonical view of a model to the paper's 16 numbers."""
+
+from collections.abc import Iterable, Sequence
+from statistics import fmean
+
+from tensorguard.engines.base import Engine
+from tensorguard.errors import InputError, quote
+from tensorguard.fingerprint.base import FEATURES, Fingerprint, LayerFeatures
+from tensorguard.fingerprint.responses import LayerResponse, respond
+from tensorguard.fingerprint.specification import Specification
+from tensorguard.progress import Progress
+from tensorguard.signals.moments import gradient_moments
+from tensorguard.signals.products import Products
+from tensorguard.tensors.roles import category
+from tensorguard.tensors.selection import select
+from tensorguard.tensors.view import View
+
+_CATEGORIES = ("attention", "ffn", "embedding")
+_CATEGORY_STATISTICS = ("mean", "std", "norm")
+_GLOBAL_STATISTICS = (*_CATEGORY_STATISTICS, "skewness", "kurtosis")
+
+
+def fingerprint(
+    name: str,
+    view: View,
+    specification: Specification,
+    *,
+    engine: Engine,
+    products: Products,
+    progress: Progress,
+    skip_nonfinite: bool = False,
+) -> Fingerprint:
+    """Compute a model's fingerprint.
+
+    Args:
+        name: What to call the model.
+        view: Its canonical view.
+        specification: The settings.
+        engine: Runs the tasks.
+        products: Computes the matrix products.
+        progress: Hears how far it is.
+        skip_nonfinite: Leave weights that hold NaN or infinite values out, and list them, instead of refusing the model.
+
+    Raises:
+        InputError: There is nothing to analyse, a weight cannot be read, or one holds values that are not finite.
+    """
+    chosen = select(view.weights, specification.per_category or None)
+    if not chosen:
+        raise InputError("no 2-D weights to analyse", where=name, hint="`tensorguard inspect` lists what the file holds")
+    responses = respond(chosen, specification.probes, engine, products, progress)
+    layers: list[LayerFeatures] = []
+    skipped: list[tuple[str, str]] = []
+    for response in responses:
+        reason = _unusable(response, skip_nonfinite=skip_nonfinite)
+        if reason:
+            skipped.append((response.weight.name, reason))
+        else:
+            layers.append(_layer_features(response))
+    if not layers:
+        raise InputError("every weight that was chosen is zero or not finite", where=name)
+    features, notices = _aggregate(layers, view.parameters)
+    return Fingerprint(
+        name=name,
+        specification=str(specification),
+        features=features,
+        layers=tuple(layers),
+        architecture=view.architecture,
+        elements_read=sum(r.weight.shape[0] * r.weight.shape[1] for r in responses),
+        elements=view.parameters,
+        skipped=tuple(skipped),
+        notices=(*view.notices, *notices),
+    )
+
+
+def _unusable(response: LayerResponse, *, skip_nonfinite: bool) -> str:
+    """Return why a response cannot be averaged, or nothing."""
+    weight = response.weight
+    if response.nan or response.infinite:
+        found = f"{response.nan} NaN and {response.infinite} infinite values"
+        if not skip_nonfinite:
+            raise InputError(
+                f"tensor {quote(weight.name)} holds {found}",
+                where=weight.stored.where,
+                hint="the file is damaged or training diverged; --skip-nonfinite leaves such tensors out and lists them",
+            )
+        return found
+    if not response.finite:
+        return "its response overflows float32"
+    return "its response is zero, so it has no gradient" if response.silent else ""
+
+
+def _layer_features(response: LayerResponse) -> LayerFeatures:
+    weight = response.weight
+    statistics = gradient_moments(response.sums, weight.shape[0], response.x_moments, weight.shape[1])
+    return LayerFeatures(
+        name=weight.name,
+        role=weight.role,
+        category=category(weight.role),
+        layer=weight.layer,
+        shape=weight.shape,
+        mean=float(statistics.mean.mean()),
+        std=float(statistics.std.mean()),
+        norm=float(statistics.norm.mean()),
+        skewness=float(statistics.skewness.mean()),
+        kurtosis=float(statistics.kurtosis.mean()),
+        gain=float(response.gain.mean()),
+    )
+
+
+def _aggregate(layers: Sequence[LayerFeatures], parameters: int) -> tuple[dict[str, float], tuple[str, ...]]:
+    """Average layers into the 16 numbers; a category without layers gets zeros, as in the published code, and a notice."""
+    features: dict[str, float] = {f"global_{s}": _average(layers, s) for s in _GLOBAL_STATISTICS}
+    notices = []
+    for name in _CATEGORIES:
+        members = [layer for layer in layers if layer.category == name]
+        if not members:
+            notices.append(f"the model has no {name} weights: its three {name} numbers are 0, which means missing")
+        features |= {f"{name}_{s}": _average(members, s) for s in _CATEGORY_STATISTICS}
+    features |= {"total_params": parameters, "num_layers": len(layers)}
+    return {key: features[key] for key in FEATURES}, tuple(notices)
+
+
+def _average(layers: Iterable[LayerFeatures], statistic: str) -> float:
+    values = [float(getattr(layer, statistic)) for layer in layers]
+    return fmean(values) if values else 0.0

@@ -1,0 +1,85 @@
+"""A PEFT adapter on disk: `adapter_config.json` and `adapter_model.safetensors`. What its tensors mean is decided elsewhere."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tensorguard.errors import InputError, NotFoundError
+from tensorguard.formats import hub_cache
+from tensorguard.formats.base import TensorInfo
+from tensorguard.formats.json_text import read_object
+from tensorguard.formats.safetensors import read_safetensors
+from tensorguard.sources.local import LocalFile
+
+CONFIG = "adapter_config.json"
+WEIGHTS = "adapter_model.safetensors"
+_PICKLES = ("adapter_model.bin", "adapter_model.pt")
+
+
+@dataclass(frozen=True, slots=True)
+class AdapterFiles:
+    """An adapter as its files declare it, nothing of it read but headers.
+
+    Attributes:
+        name: What to call it: the folder's name.
+        location: The folder.
+        config: `adapter_config.json` as it stands; untrusted.
+        tensors: The adapter's own tensors, in file order.
+        notices: Things a user should know, one sentence each.
+    """
+
+    name: str
+    location: str
+    config: Mapping[str, Any]
+    tensors: tuple[TensorInfo, ...]
+    notices: tuple[str, ...] = ()
+
+
+def is_adapter(path: Path) -> bool:
+    """Say whether a path is an adapter (its folder or one of its two files) and not a model that has one beside it."""
+    folder = _folder(path)
+    if not (folder / CONFIG).is_file():
+        return False
+    if not path.is_dir():
+        return path.name in (CONFIG, WEIGHTS, *_PICKLES)
+    others = (entry for entry in folder.iterdir() if not entry.name.startswith("adapter_") and entry.is_file())
+    return not any(entry.suffix in (".safetensors", ".gguf") for entry in others)
+
+
+def read_adapter(path: Path) -> AdapterFiles:
+    """Read an adapter's configuration and header.
+
+    Args:
+        path: Its folder (the hub's cache layout included) or one of its files.
+
+    Raises:
+        NotFoundError: There is no such path.
+        InputError: It is no adapter, its weights are missing or a pickle, or one of its files is malformed.
+    """
+    if not path.exists():
+        raise NotFoundError("no such file or folder", where=path)
+    folder = _folder(path)
+    if not (folder / CONFIG).is_file():
+        raise InputError(f"no {CONFIG}: not an adapter", where=path, hint="give the folder that PEFT's save_pretrained wrote")
+    config = read_object(folder / CONFIG)
+    weights = folder / WEIGHTS
+    if not weights.is_file():
+        _refuse_missing(folder)
+    header = read_safetensors(LocalFile(weights))
+    return AdapterFiles(hub_cache.model_name(folder), str(folder), config, header.tensors)
+
+
+def _folder(path: Path) -> Path:
+    return hub_cache.snapshot(path) if path.is_dir() else path.parent
+
+
+def _refuse_missing(folder: Path) -> None:
+    for name in _PICKLES:
+        if (folder / name).exists():
+            raise InputError(
+                "a pickle, which can run code: never opened",
+                where=folder / name,
+                hint="save the adapter again with safe_serialization=True",
+            )
+    raise InputError(f"{CONFIG} is there but {WEIGHTS} is missing", where=folder, hint="download the adapter again")

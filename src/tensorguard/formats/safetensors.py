@@ -1,0 +1,155 @@
+"""The safetensors container: 8 bytes of header length, a JSON header, the tensors end to end.
+
+Own parser, because the header is untrusted and is wanted without its data; what it accepts, the reference parser accepts too
+(https://github.com/huggingface/safetensors#format; tested). It refuses more: duplicate names, odd names, too many dimensions.
+"""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple, NoReturn
+
+from tensorguard.errors import InputError, quote
+from tensorguard.formats.base import Header, TensorInfo
+from tensorguard.formats.json_text import parse_object
+from tensorguard.limits import MAX_DIMENSIONS, MAX_HEADER_BYTES, MAX_NAME_BYTES, MAX_TENSORS
+from tensorguard.sources.base import Source
+
+BITS: Mapping[str, int] = {
+    **dict.fromkeys(("F64", "I64", "U64", "C64"), 64),
+    **dict.fromkeys(("F32", "I32", "U32"), 32),
+    **dict.fromkeys(("F16", "BF16", "I16", "U16"), 16),
+    **dict.fromkeys(("F8_E4M3", "F8_E5M2", "F8_E8M0", "F8_E4M3FNUZ", "F8_E5M2FNUZ", "I8", "U8", "BOOL"), 8),
+    **dict.fromkeys(("F6_E2M3", "F6_E3M2"), 6),
+    "F4": 4,
+}
+"""Every dtype of the reference implementation and the bits of one element; not all of them can be decoded."""
+
+_LENGTH_BYTES = 8
+_MAX_SIZE = 2**63 - 1
+_METADATA = "__metadata__"
+_DAMAGED = "the file is damaged or was not written completely: get it again from where it came from"
+
+
+class _Entry(NamedTuple):
+    name: str
+    dtype: str
+    shape: tuple[int, ...]
+    begin: int
+    end: int
+
+
+class Safetensors:
+    """The format; see `Format`."""
+
+    container = "safetensors"
+
+    def recognises(self, head: bytes) -> bool:
+        """A plausible header length, then the start of a JSON object."""
+        plausible = int.from_bytes(head[:_LENGTH_BYTES], "little") <= MAX_HEADER_BYTES
+        return plausible and head[_LENGTH_BYTES:].lstrip().startswith(b"{")
+
+    def read_header(self, source: Source) -> Header:
+        """Parse the header; see `read_safetensors`."""
+        return read_safetensors(source)
+
+
+def read_safetensors(source: Source) -> Header:
+    """Parse a file's header, with its tensors in the order the header lists them.
+
+    Raises:
+        InputError: The file is not safetensors, is truncated, or its header contradicts itself or is over a limit.
+    """
+    length = _header_length(source)
+    start = _LENGTH_BYTES + length
+    header = parse_object(source.read_at(_LENGTH_BYTES, length).tobytes(), "the header", source.name)
+    metadata = _metadata(header.pop(_METADATA, None), source.name)
+    if len(header) > MAX_TENSORS:
+        _refuse(source.name, f"it declares {len(header)} tensors, more than the {MAX_TENSORS} allowed")
+    entries = [_entry(name, value, source.name) for name, value in header.items()]
+    _check_layout(entries, source.size - start, source.name)
+    tensors = tuple(TensorInfo(e.name, e.dtype, e.shape, source, start + e.begin, e.end - e.begin) for e in entries)
+    return Header(tensors, metadata=metadata)
+
+
+def _header_length(source: Source) -> int:
+    if source.size < _LENGTH_BYTES:
+        _refuse(source.name, f"its {source.size} bytes are too few for a safetensors file")
+    length = int.from_bytes(source.read_at(0, _LENGTH_BYTES).tobytes(), "little")
+    if length > MAX_HEADER_BYTES:
+        _refuse(source.name, f"the header claims {length} bytes, more than the {MAX_HEADER_BYTES} allowed: not safetensors")
+    if length > source.size - _LENGTH_BYTES:
+        _refuse(source.name, f"the header claims {length} bytes, but only {source.size - _LENGTH_BYTES} follow")
+    return length
+
+
+def _metadata(value: object, where: str) -> dict[str, str]:
+    if value is None:
+        return {}
+    if not isinstance(value, dict) or not all(isinstance(text, str) for text in value.values()):
+        _refuse(where, "the header's metadata is not a map from text to text")
+    return value
+
+
+def _entry(name: str, value: object, where: str) -> _Entry:
+    """Check one tensor for itself: its fields, their types, and that shape and dtype take the bytes it claims."""
+    if len(name.encode("utf-8")) > MAX_NAME_BYTES:
+        _refuse(where, f"tensor {quote(name)} has a name longer than {MAX_NAME_BYTES} bytes")
+    shown = f"tensor {quote(name)}"
+    if not isinstance(value, dict):
+        _refuse(where, f"{shown} is not described by a JSON object")
+    dtype, shape, offsets = _fields(value, shown, where)
+    if dtype not in BITS:
+        _refuse(where, f"{shown} has dtype {quote(dtype)}, which safetensors does not know")
+    if len(shape) > MAX_DIMENSIONS:
+        _refuse(where, f"{shown} has {len(shape)} dimensions, more than the {MAX_DIMENSIONS} allowed")
+    begin, end = offsets
+    if end < begin:
+        _refuse(where, f"{shown} ends at byte {end}, before it begins at byte {begin}")
+    bits = _elements(shape, shown, where) * BITS[dtype]
+    if bits % 8 or bits // 8 != end - begin:
+        _refuse(where, f"{shown} needs {bits / 8:g} bytes for {dtype} {list(shape)}, but its offsets span {end - begin}")
+    return _Entry(name, dtype, shape, begin, end)
+
+
+def _fields(value: dict[str, Any], shown: str, where: str) -> tuple[str, tuple[int, ...], tuple[int, ...]]:
+    for key in ("dtype", "shape", "data_offsets"):
+        if key not in value:
+            _refuse(where, f"{shown} lacks {key!r}")
+    if not isinstance(value["dtype"], str):
+        _refuse(where, f"{shown} has a dtype that is not text")
+    for key in ("shape", "data_offsets"):
+        numbers = value[key]
+        if not isinstance(numbers, list) or not all(type(n) is int and 0 <= n <= _MAX_SIZE for n in numbers):
+            _refuse(where, f"{shown} has a {key!r} that is not a list of integers from 0 to 2^63 - 1")
+    if len(value["data_offsets"]) != 2:
+        _refuse(where, f"{shown} has {len(value['data_offsets'])} data offsets instead of 2")
+    return value["dtype"], tuple(value["shape"]), tuple(value["data_offsets"])
+
+
+def _elements(shape: tuple[int, ...], shown: str, where: str) -> int:
+    """Return the number of elements; a dimension of 0 hides no overflow of the others."""
+    product = 1
+    for extent in shape:
+        product *= extent or 1
+        if product > _MAX_SIZE:
+            _refuse(where, f"{shown} has more than 2^63 elements")
+    return 0 if 0 in shape else product
+
+
+def _check_layout(entries: list[_Entry], available: int, where: str) -> None:
+    """Check that the tensors cover the data without gap or overlap, and the file ends where they do."""
+    reached = 0
+    for entry in sorted(entries, key=lambda e: (e.begin, e.end)):
+        if entry.begin != reached:
+            fault = "leaves a gap after" if entry.begin > reached else "overlaps"
+            _refuse(
+                where, f"tensor {quote(entry.name)} begins at byte {entry.begin} and {fault} the one that ends at {reached}"
+            )
+        reached = entry.end
+    if reached > available:
+        _refuse(where, f"truncated: its tensors take {reached} bytes, but only {available} follow the header")
+    if reached < available:
+        _refuse(where, f"{available - reached} bytes follow the last tensor that no tensor owns")
+
+
+def _refuse(where: str, message: str) -> NoReturn:
+    raise InputError(message, where=where, hint=_DAMAGED)
