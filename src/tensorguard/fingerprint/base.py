@@ -2,6 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal
+
+from tensorguard.errors import TensorGuardError
 
 FEATURES = (
     "global_mean",
@@ -40,6 +43,7 @@ class LayerFeatures:
         skewness: Third standardised moment of G.
         kurtosis: Fourth standardised moment of G less 3.
         gain: ||W x|| / ||x||: unlike the norm, it depends on the weights.
+        extended: Further numbers on request, by name; see `fingerprint.extended`.
     """
 
     name: str
@@ -53,6 +57,7 @@ class LayerFeatures:
     skewness: float
     kurtosis: float
     gain: float
+    extended: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +67,7 @@ class Fingerprint:
     Attributes:
         name: The model's name; for reading only.
         specification: What it was made with; see `Specification`.
+        identity: Digest of the tensors' names, dtypes and shapes, to notice that a file is another one.
         features: The 16 numbers, by the keys of `FEATURES`.
         layers: What they were averaged from, in canonical order.
         architecture: The naming scheme that the tensors follow.
@@ -69,7 +75,7 @@ class Fingerprint:
         elements: How many weights there are in all.
         skipped: (name, reason) of each weight that was chosen but left out.
         notices: Things to know, a sentence each.
-        extended: Further numbers on request, by name; never part of the 16.
+        extended: Further numbers on request, by category and name (`attention_band_low`); never part of the 16.
     """
 
     name: str
@@ -79,6 +85,24 @@ class Fingerprint:
     architecture: str
     elements_read: int
     elements: int
+    identity: str = ""
     skipped: tuple[tuple[str, str], ...] = ()
     notices: tuple[str, ...] = ()
     extended: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one of many models.
+
+    Attributes:
+        model: Where it is, as given.
+        status: `done`, `finished before` or `failed`.
+        fingerprint: The fingerprint; None if it failed.
+        error: Why it failed; None otherwise.
+    """
+
+    model: str
+    status: Literal["done", "finished before", "failed"]
+    fingerprint: Fingerprint | None = None
+    error: TensorGuardError | None = None

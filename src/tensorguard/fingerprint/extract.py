@@ -4,10 +4,12 @@ from collections.abc import Iterable, Sequence
 from statistics import fmean
 
 from tensorguard.engines.base import Engine
-from tensorguard.errors import InputError, quote
+from tensorguard.errors import InputError
 from tensorguard.fingerprint.base import FEATURES, Fingerprint, LayerFeatures
+from tensorguard.fingerprint.extended import average_extended, extended_features
 from tensorguard.fingerprint.responses import LayerResponse, respond
 from tensorguard.fingerprint.specification import Specification
+from tensorguard.fingerprint.usable import why_unusable
 from tensorguard.progress import Progress
 from tensorguard.signals.moments import gradient_moments
 from tensorguard.signals.products import Products
@@ -29,6 +31,7 @@ def fingerprint(
     products: Products,
     progress: Progress,
     skip_nonfinite: bool = False,
+    extended: bool = False,
 ) -> Fingerprint:
     """Compute a model's fingerprint.
 
@@ -40,6 +43,7 @@ def fingerprint(
         products: Computes the matrix products.
         progress: Hears how far it is.
         skip_nonfinite: Leave weights that hold NaN or infinite values out, and list them, instead of refusing the model.
+        extended: Also compute the extended features; the 16 numbers stay the same to the bit.
 
     Raises:
         InputError: There is nothing to analyse, a weight cannot be read, or one holds values that are not finite.
@@ -47,11 +51,10 @@ def fingerprint(
     chosen = select(view.weights, specification.per_category or None)
     if not chosen:
         raise InputError("no 2-D weights to analyse", where=name, hint="`tensorguard inspect` lists what the file holds")
-    responses = respond(chosen, specification.probes, engine, products, progress)
     layers: list[LayerFeatures] = []
     skipped: list[tuple[str, str]] = []
-    for response in responses:
-        reason = _unusable(response, skip_nonfinite=skip_nonfinite)
+    for response in respond(chosen, specification.probes, engine, products, progress, keep=extended):
+        reason = why_unusable(response, skip_nonfinite=skip_nonfinite)
         if reason:
             skipped.append((response.weight.name, reason))
         else:
@@ -65,28 +68,12 @@ def fingerprint(
         features=features,
         layers=tuple(layers),
         architecture=view.architecture,
-        elements_read=sum(r.weight.shape[0] * r.weight.shape[1] for r in responses),
+        elements_read=sum(weight.shape[0] * weight.shape[1] for weight in chosen),
         elements=view.parameters,
         skipped=tuple(skipped),
         notices=(*view.notices, *notices),
+        extended=average_extended(layers, _CATEGORIES) if extended else {},
     )
-
-
-def _unusable(response: LayerResponse, *, skip_nonfinite: bool) -> str:
-    """Return why a response cannot be averaged, or nothing."""
-    weight = response.weight
-    if response.nan or response.infinite:
-        found = f"{response.nan} NaN and {response.infinite} infinite values"
-        if not skip_nonfinite:
-            raise InputError(
-                f"tensor {quote(weight.name)} holds {found}",
-                where=weight.stored.where,
-                hint="the file is damaged or training diverged; --skip-nonfinite leaves such tensors out and lists them",
-            )
-        return found
-    if not response.finite:
-        return "its response overflows float32"
-    return "its response is zero, so it has no gradient" if response.silent else ""
 
 
 def _layer_features(response: LayerResponse) -> LayerFeatures:
@@ -104,6 +91,7 @@ def _layer_features(response: LayerResponse) -> LayerFeatures:
         skewness=float(statistics.skewness.mean()),
         kurtosis=float(statistics.kurtosis.mean()),
         gain=float(response.gain.mean()),
+        extended={} if response.answers is None else extended_features(response.answers),
     )
 
 

@@ -1,8 +1,7 @@
 """Ask layers for their responses: plan row ranges, run them on an engine, fold the sums in order.
 
 A weight is read once for W X, and a second time for the columns whose input follows the gradient (FGSM): W^T (W x0) comes out of
-the first reading. Row ranges and tiles depend on the input width alone, so neither the container nor the number of workers can
-change a bit of the result.
+the first reading. Weights are asked in batches, so that what is held between the two readings does not grow with the model.
 """
 
 from collections.abc import Iterator, Sequence
@@ -13,17 +12,30 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tensorguard.engines.base import Engine
+from tensorguard.fingerprint.tasks import Sums, Task, ask, fold, plan
 from tensorguard.probes.inputs import ProbeSpec, follow_gradient, inputs, moments
 from tensorguard.progress import Progress
-from tensorguard.signals.moments import power_sums
 from tensorguard.signals.products import Products
+from tensorguard.tensors.base import Float32
 from tensorguard.tensors.weight import Weight
 
-TILE_ELEMENTS = 2**18
-"""Elements of W that are decoded and multiplied at a time: 1 MiB of float32, which a core's cache holds. Part of the specification."""
+BATCH_BYTES = 2**26
+"""What the folded sums of one batch of weights may take; a batch holds at least one weight."""
 
-TASK_TILES = 16
-"""Tiles that one task sums up. Part of the specification."""
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """The responses of one weight themselves.
+
+    Attributes:
+        X: The final inputs of all columns, float32 of shape (d, columns).
+        O: W X, float32 of shape (m, columns).
+        row_norms: ||w_i|| of every row of W, float64 of shape (m,).
+    """
+
+    X: Float32 = field(repr=False)
+    O: Float32 = field(repr=False)  # noqa: E741
+    row_norms: NDArray[np.float64] = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +50,7 @@ class LayerResponse:
         nan: How many weights are not a number.
         infinite: How many weights are infinite.
         finite: Whether all responses are finite; they may not be although all weights are (float32 overflow).
+        answers: The responses themselves; None where they were not to be kept.
     """
 
     weight: Weight
@@ -47,6 +60,7 @@ class LayerResponse:
     nan: int
     infinite: int
     finite: bool
+    answers: Answers | None = None
 
     @property
     def gain(self) -> NDArray[np.float64]:
@@ -60,34 +74,6 @@ class LayerResponse:
         return bool(np.any(self.sums[1] == 0))
 
 
-@dataclass(frozen=True, slots=True)
-class _Task:
-    """A range of rows of one weight, and what to ask it. X is None for the inputs that the specification alone determines."""
-
-    weight: Weight
-    start: int
-    stop: int
-    probes: ProbeSpec
-    backward: tuple[int, ...]
-    X: NDArray[np.float32] | None = field(default=None, repr=False)
-
-
-@dataclass(slots=True)
-class _Sums:
-    """What a range of rows adds; `backward` is W^T O of the columns asked for, float64 of shape (d, columns)."""
-
-    power: NDArray[np.float64]
-    backward: NDArray[np.float64]
-    nan: int = 0
-    infinite: int = 0
-
-    def add(self, other: "_Sums") -> None:
-        self.power += other.power
-        self.backward += other.backward
-        self.nan += other.nan
-        self.infinite += other.infinite
-
-
 def respond(
     weights: Sequence[Weight],
     probes: ProbeSpec,
@@ -96,7 +82,8 @@ def respond(
     progress: Progress,
     *,
     pullback: bool = False,
-) -> list[LayerResponse]:
+    keep: bool = False,
+) -> Iterator[LayerResponse]:
     """Ask every weight every input.
 
     Args:
@@ -106,101 +93,90 @@ def respond(
         products: Computes the matrix products.
         progress: Hears of every task's elements under the task name `read`.
         pullback: Also compute ||W^T u|| for every column.
+        keep: Also keep the responses: rows x columns floats per weight of the batch at hand.
 
-    Returns:
+    Yields:
         One response per weight, in the same order.
 
     Raises:
         InputError: A weight cannot be read or decoded.
     """
-    pending, columns = probes.pending(), len(probes.schedule())
-    first = [_plan(weight, probes, tuple(range(columns)) if pullback else pending) for weight in weights]
     elements = sum(weight.shape[0] * weight.shape[1] for weight in weights)
-    progress.start("read", elements * (2 if pending else 1), "elements")
+    progress.start("read", elements * (2 if probes.pending() else 1), "elements")
     try:
-        folded = _run(first, engine, products, progress)
-        if not pending:
-            return [_assemble(w, probes, s, None, None, pullback=pullback) for w, s in zip(weights, folded, strict=True)]
-        follow = []
-        for weight, sums in zip(weights, folded, strict=True):
-            gradient = sums.backward[:, list(pending)] if pullback else sums.backward
-            X = follow_gradient(probes, weight.shape[1], gradient)
-            follow.append(_plan(weight, probes, tuple(range(len(pending))) if pullback else (), X))
-        again = _run(follow, engine, products, progress)
-        return [
-            _assemble(weight, probes, sums, tasks[0].X, second, pullback=pullback)
-            for weight, sums, tasks, second in zip(weights, folded, follow, again, strict=True)
-        ]
+        for batch in _batches(weights, probes, pullback=pullback, keep=keep):
+            yield from _respond(batch, probes, engine, products, progress, pullback=pullback, keep=keep)
     finally:
         progress.finish("read")
 
 
-def _plan(weight: Weight, probes: ProbeSpec, backward: tuple[int, ...], X: NDArray[np.float32] | None = None) -> list[_Task]:
-    rows = tile_rows(weight.shape[1]) * TASK_TILES
-    return [
-        _Task(weight, start, min(start + rows, weight.shape[0]), probes, backward, X)
-        for start in range(0, weight.shape[0], rows)
-    ]
+def _batches(weights: Sequence[Weight], probes: ProbeSpec, *, pullback: bool, keep: bool) -> Iterator[list[Weight]]:
+    columns = len(probes.schedule())
+    backward = columns if pullback else len(probes.pending())
+    batch: list[Weight] = []
+    held = 0
+    for weight in weights:
+        rows, width = weight.shape
+        cost = 8 * width * backward + (4 * rows * columns if keep else 0)
+        if batch and held + cost > BATCH_BYTES:
+            yield batch
+            batch, held = [], 0
+        batch.append(weight)
+        held += cost
+    if batch:
+        yield batch
 
 
-def tile_rows(width: int) -> int:
-    """Return how many rows of a matrix with `width` columns make a tile."""
-    return max(1, TILE_ELEMENTS // width)
+def _respond(
+    weights: list[Weight],
+    probes: ProbeSpec,
+    engine: Engine,
+    products: Products,
+    progress: Progress,
+    *,
+    pullback: bool,
+    keep: bool,
+) -> Iterator[LayerResponse]:
+    pending, columns = probes.pending(), len(probes.schedule())
+    first = [plan(weight, probes, tuple(range(columns)) if pullback else pending, keep=keep) for weight in weights]
+    folded = _run(first, engine, products, progress)
+    if not pending:
+        for weight, sums in zip(weights, folded, strict=True):
+            yield _assemble(weight, probes, sums, pullback=pullback)
+        return
+    follow = []
+    for weight, sums in zip(weights, folded, strict=True):
+        gradient = sums.backward[:, list(pending)] if pullback else sums.backward
+        X = follow_gradient(probes, weight.shape[1], gradient)
+        follow.append(plan(weight, probes, tuple(range(len(pending))) if pullback else (), keep=keep, X=X))
+    again = _run(follow, engine, products, progress)
+    for weight, sums, tasks, second in zip(weights, folded, follow, again, strict=True):
+        yield _assemble(weight, probes, sums, tasks[0].X, second, pullback=pullback)
 
 
-def _run(plans: list[list[_Task]], engine: Engine, products: Products, progress: Progress) -> list[_Sums]:
-    results = engine.map(partial(_ask, products=products), [task for plan in plans for task in plan])
-    return [_fold(plan, results, progress) for plan in plans]
-
-
-def _fold(plan: list[_Task], results: Iterator[_Sums], progress: Progress) -> _Sums:
-    total: _Sums | None = None
-    for task in plan:
-        part = next(results)
-        progress.advance("read", (task.stop - task.start) * task.weight.shape[1])
-        if total is None:
-            total = part
-        else:
-            total.add(part)
-    if total is None:
-        raise ValueError("a weight without rows was planned")
-    return total
-
-
-def _ask(task: _Task, products: Products) -> _Sums:
-    width = task.weight.shape[1]
-    X = inputs(task.probes, width) if task.X is None else task.X
-    total = _Sums(np.zeros((4, X.shape[1])), np.zeros((width, len(task.backward))))
-    step = tile_rows(width)
-    for start in range(task.start, task.stop, step):
-        W = task.weight.rows(start, min(start + step, task.stop))
-        O = products.forward(W, X)  # noqa: E741
-        total.power += power_sums(O)
-        if task.backward:
-            total.backward += products.backward(W, np.ascontiguousarray(O[:, list(task.backward)]))
-        if not np.all(np.isfinite(O)):
-            total.nan += int(np.isnan(W).sum())
-            total.infinite += int(np.isinf(W).sum())
-    return total
+def _run(plans: list[list[Task]], engine: Engine, products: Products, progress: Progress) -> list[Sums]:
+    results = engine.map(partial(ask, products=products), [task for tasks in plans for task in tasks])
+    return [fold(tasks, results, progress) for tasks in plans]
 
 
 def _assemble(
-    weight: Weight,
-    probes: ProbeSpec,
-    sums: _Sums,
-    X: NDArray[np.float32] | None,
-    second: _Sums | None,
-    *,
-    pullback: bool,
+    weight: Weight, probes: ProbeSpec, sums: Sums, X: Float32 | None = None, second: Sums | None = None, *, pullback: bool
 ) -> LayerResponse:
-    x_moments, power = moments(inputs(probes, weight.shape[1])), sums.power
-    back = sums.backward
+    x_moments, power, back = moments(inputs(probes, weight.shape[1])), sums.power, sums.backward
+    pending = list(probes.pending())
     if X is not None and second is not None:
-        pending = list(probes.pending())
         x_moments[:, pending] = moments(X)
         power[:, pending] = second.power
         if pullback:
             back[:, pending] = second.backward
     with np.errstate(invalid="ignore", divide="ignore"):
         norms = np.linalg.norm(back, axis=0) / np.sqrt(power[1]) if pullback else None
-    return LayerResponse(weight, x_moments, power, norms, sums.nan, sums.infinite, finite=bool(np.all(np.isfinite(power))))
+    answers = None
+    if sums.responses:
+        final, O = inputs(probes, weight.shape[1]).copy(), np.concatenate(sums.responses)  # noqa: E741
+        if X is not None and second is not None:
+            final[:, pending] = X
+            O[:, pending] = np.concatenate(second.responses)
+        with np.errstate(invalid="ignore"):
+            answers = Answers(final, O, np.sqrt(np.concatenate(sums.row_squares)))
+    return LayerResponse(weight, x_moments, power, norms, sums.nan, sums.infinite, bool(np.all(np.isfinite(power))), answers)

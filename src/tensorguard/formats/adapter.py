@@ -9,6 +9,7 @@ from tensorguard.errors import InputError, NotFoundError
 from tensorguard.formats import hub_cache
 from tensorguard.formats.base import TensorInfo
 from tensorguard.formats.json_text import read_object
+from tensorguard.formats.model_folder import holds_model
 from tensorguard.formats.safetensors import read_safetensors
 from tensorguard.sources.local import LocalFile
 
@@ -43,8 +44,7 @@ def is_adapter(path: Path) -> bool:
         return False
     if not path.is_dir():
         return path.name in (CONFIG, WEIGHTS, *_PICKLES)
-    others = (entry for entry in folder.iterdir() if not entry.name.startswith("adapter_") and entry.is_file())
-    return not any(entry.suffix in (".safetensors", ".gguf") for entry in others)
+    return not holds_model(folder)
 
 
 def read_adapter(path: Path) -> AdapterFiles:

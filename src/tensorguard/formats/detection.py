@@ -19,7 +19,7 @@ _NOT_YET = "not supported yet"
 _OTHER = "give the model as safetensors or GGUF"
 
 _REFUSED_HEADS: tuple[tuple[bytes, str, str], ...] = (
-    (b"PK\x03\x04", _PICKLE, _CONVERT),
+    (b"PK\x03\x04", f"a ZIP archive, as torch.save writes around {_PICKLE}", f"unpack a mere archive; else {_CONVERT}"),
     *((b"\x80" + bytes([protocol]), _PICKLE, _CONVERT) for protocol in range(2, 6)),
     (b"version https://git-lfs", "a Git LFS pointer, not the file it stands for", "fetch the file: git lfs pull"),
     (b"<!DOCTYPE", "a web page, not a model file", "download the file itself"),
@@ -27,7 +27,7 @@ _REFUSED_HEADS: tuple[tuple[bytes, str, str], ...] = (
     (b"\x89HDF", f"an HDF5 file: {_NOT_YET}", _OTHER),
     *((magic, "a GGML file from before GGUF: not supported", _OTHER) for magic in (b"lmgg", b"tjgg", b"fmgg")),
 )
-"""First bytes of files that are refused by name. A zip is how torch.save writes pickles."""
+"""First bytes of files that are refused by name."""
 
 _REFUSED_SUFFIXES: Mapping[str, tuple[str, str]] = {
     **dict.fromkeys((".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle"), (_PICKLE, _CONVERT)),
@@ -54,7 +54,9 @@ def read_file_header(path: Path) -> tuple[str, Header]:
     source = LocalFile(path)
     known = _format_of(_head(source), path)
     if known is not None:
-        return known.container, known.read_header(source)
+        header = known.read_header(source)
+        source.close()  # a model may have more shards than a process may have open files
+        return known.container, header
     refuse_file(path)
     raise InputError("not a model file of a known kind", where=path, hint=_OTHER)
 
@@ -64,27 +66,33 @@ def is_model_file(path: Path) -> bool:
     try:
         return _format_of(_head(LocalFile(path)), path) is not None
     except InputError:
-        return _format_named(path) is not None
+        return is_named_as_model(path)
+
+
+def is_named_as_model(path: Path) -> bool:
+    """Say whether a file's name alone claims that it is of a known container."""
+    return _format_named(path) is not None
 
 
 def refuse_file(path: Path) -> None:
     """Raise the InputError that says why a file of a recognised but unsupported kind is not opened; return if it is none."""
-    head = _head(LocalFile(path))
-    for magic, reason, hint in _REFUSED_HEADS:
-        if head.startswith(magic):
-            raise InputError(reason, where=path, hint=hint)
-    if path.suffix.lower() in _REFUSED_SUFFIXES:
-        reason, hint = _REFUSED_SUFFIXES[path.suffix.lower()]
-        raise InputError(reason, where=path, hint=hint)
+    refusal = _refusal(_head(LocalFile(path))) or _REFUSED_SUFFIXES.get(path.suffix.lower())
+    if refusal is not None:
+        raise InputError(refusal[0], where=path, hint=refusal[1])
 
 
 def _format_of(head: bytes, path: Path) -> Format | None:
     for known in FORMATS:
         if known.recognises(head):
             return known
-    if any(head.startswith(magic) for magic, _, _ in _REFUSED_HEADS):
-        return None
-    return _format_named(path)
+    return None if _refusal(head) else _format_named(path)
+
+
+def _refusal(head: bytes) -> tuple[str, str] | None:
+    """Return the reason and the hint for a file of a kind that is refused by its first bytes."""
+    if head[2:8] == bytes(6):
+        return None  # two bytes and zeros are the length of a (damaged) safetensors header, whatever the two are
+    return next(((reason, hint) for magic, reason, hint in _REFUSED_HEADS if head.startswith(magic)), None)
 
 
 def _format_named(path: Path) -> Format | None:

@@ -89,24 +89,25 @@ def _alignment(value: object, cursor: Cursor) -> int:
 def _tensor(cursor: Cursor, alignment: int) -> TensorInfo:
     """Read one tensor description; the offset is still relative to where the data begins."""
     name = cursor.text("a tensor's name", MAX_NAME_BYTES)
-    shown = f"tensor {quote(name)}"
     count = cursor.scalar(_U32)
     if count > MAX_DIMENSIONS:
-        cursor.refuse(f"{shown} has {count} dimensions, more than the {MAX_DIMENSIONS} allowed")
+        cursor.refuse(f"tensor {quote(name)} has {count} dimensions, more than the {MAX_DIMENSIONS} allowed")
     dimensions = [cursor.scalar(_U64) for _ in range(count)]
     kind, offset = cursor.scalar(_U32), cursor.scalar(_U64)
     if kind not in _TYPES:
-        cursor.refuse(f"{shown} has type {kind}, which is not known")
+        cursor.refuse(f"tensor {quote(name)} has type {kind}, which is not known")
     dtype, elements, size = _TYPES[kind]
     if (dimensions[0] if dimensions else 1) % elements:
-        cursor.refuse(f"{shown} has rows that are no whole number of {dtype} blocks of {elements}")
+        cursor.refuse(f"tensor {quote(name)} has rows that are no whole number of {dtype} blocks of {elements}")
     if offset % alignment:
-        cursor.refuse(f"{shown} begins at byte {offset} of the data, which is no multiple of the alignment {alignment}")
+        cursor.refuse(
+            f"tensor {quote(name)} begins at byte {offset} of the data, which is no multiple of the alignment {alignment}"
+        )
     total = 1
     for dimension in dimensions:
         total *= dimension or 1
     if total > _MAX_SIZE:
-        cursor.refuse(f"{shown} has more than 2^63 elements")
+        cursor.refuse(f"tensor {quote(name)} has more than 2^63 elements")
     nbytes = 0 if 0 in dimensions else total // elements * size
     return TensorInfo(name, dtype, tuple(reversed(dimensions)), cursor.source, offset, nbytes)
 
@@ -116,7 +117,7 @@ def _check_layout(tensors: tuple[TensorInfo, ...], cursor: Cursor) -> None:
     names: set[str] = set()
     for info in tensors:
         if info.name in names:
-            cursor.refuse(f"has the tensor {quote(info.name)} twice")
+            cursor.refuse(f"it has the tensor {quote(info.name)} twice")
         names.add(info.name)
     reached = 0
     for info in sorted(tensors, key=lambda t: (t.offset, t.nbytes)):

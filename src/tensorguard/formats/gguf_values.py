@@ -66,11 +66,13 @@ class Cursor:
 
     def scalar(self, layout: struct.Struct) -> Any:
         """Return one number of this layout."""
-        return layout.unpack_from(self._window, self._need(layout.size))[0]
+        begin = self._need(layout.size)
+        return layout.unpack_from(self._window, begin)[0]
 
     def pair(self, layout: struct.Struct) -> tuple[Any, ...]:
         """Return all numbers of this layout."""
-        return layout.unpack_from(self._window, self._need(layout.size))
+        begin = self._need(layout.size)
+        return layout.unpack_from(self._window, begin)
 
     def text(self, what: str, longest: int = MAX_HEADER_BYTES) -> str:
         """Return a string: its length, then UTF-8."""
@@ -132,7 +134,7 @@ def read_pairs(cursor: Cursor, count: int) -> dict[str, Any]:
     for _ in range(count):
         key = cursor.text("a key", MAX_NAME_BYTES)
         if key in seen:
-            cursor.refuse(f"has the key {quote(key)} twice")
+            cursor.refuse(f"it has the key {quote(key)} twice")
         seen.add(key)
         kind = cursor.scalar(_SCALARS[4])
         if kind == _ARRAY:
@@ -145,7 +147,7 @@ def read_pairs(cursor: Cursor, count: int) -> dict[str, Any]:
 
 def _value(cursor: Cursor, kind: int, key: str) -> Any:
     if kind == _STRING:
-        return cursor.text(f"the value of {quote(key)}")
+        return cursor.text("the value of a key")
     if kind not in _SCALARS:
         cursor.refuse(f"the key {quote(key)} has the unknown type {kind}")
     return cursor.scalar(_SCALARS[kind])

@@ -4,8 +4,9 @@ Own parser, because the header is untrusted and is wanted without its data; what
 (https://github.com/huggingface/safetensors#format; tested). It refuses more: duplicate names, odd names, too many dimensions.
 """
 
+import math
 from collections.abc import Mapping
-from typing import Any, NamedTuple, NoReturn
+from typing import NamedTuple, NoReturn
 
 from tensorguard.errors import InputError, quote
 from tensorguard.formats.base import Header, TensorInfo
@@ -37,6 +38,10 @@ class _Entry(NamedTuple):
     end: int
 
 
+class _FaultError(Exception):
+    """What is wrong with one tensor; which tensor, and of which file, is said where it is caught."""
+
+
 class Safetensors:
     """The format; see `Format`."""
 
@@ -58,14 +63,14 @@ def read_safetensors(source: Source) -> Header:
     Raises:
         InputError: The file is not safetensors, is truncated, or its header contradicts itself or is over a limit.
     """
-    length = _header_length(source)
+    where, length = source.name, _header_length(source)
     start = _LENGTH_BYTES + length
-    header = parse_object(source.read_at(_LENGTH_BYTES, length).tobytes(), "the header", source.name)
-    metadata = _metadata(header.pop(_METADATA, None), source.name)
+    header = parse_object(source.read_at(_LENGTH_BYTES, length).tobytes(), "the header", where)
+    metadata = _metadata(header.pop(_METADATA, None), where)
     if len(header) > MAX_TENSORS:
-        _refuse(source.name, f"it declares {len(header)} tensors, more than the {MAX_TENSORS} allowed")
-    entries = [_entry(name, value, source.name) for name, value in header.items()]
-    _check_layout(entries, source.size - start, source.name)
+        _refuse(where, f"it declares {len(header)} tensors, more than the {MAX_TENSORS} allowed")
+    entries = [_entry(name, value, where) for name, value in header.items()]
+    _check_layout(entries, source.size - start, where)
     tensors = tuple(TensorInfo(e.name, e.dtype, e.shape, source, start + e.begin, e.end - e.begin) for e in entries)
     return Header(tensors, metadata=metadata)
 
@@ -91,47 +96,47 @@ def _metadata(value: object, where: str) -> dict[str, str]:
 
 def _entry(name: str, value: object, where: str) -> _Entry:
     """Check one tensor for itself: its fields, their types, and that shape and dtype take the bytes it claims."""
-    if len(name.encode("utf-8")) > MAX_NAME_BYTES:
-        _refuse(where, f"tensor {quote(name)} has a name longer than {MAX_NAME_BYTES} bytes")
-    shown = f"tensor {quote(name)}"
-    if not isinstance(value, dict):
-        _refuse(where, f"{shown} is not described by a JSON object")
-    dtype, shape, offsets = _fields(value, shown, where)
-    if dtype not in BITS:
-        _refuse(where, f"{shown} has dtype {quote(dtype)}, which safetensors does not know")
-    if len(shape) > MAX_DIMENSIONS:
-        _refuse(where, f"{shown} has {len(shape)} dimensions, more than the {MAX_DIMENSIONS} allowed")
-    begin, end = offsets
-    if end < begin:
-        _refuse(where, f"{shown} ends at byte {end}, before it begins at byte {begin}")
-    bits = _elements(shape, shown, where) * BITS[dtype]
-    if bits % 8 or bits // 8 != end - begin:
-        _refuse(where, f"{shown} needs {bits / 8:g} bytes for {dtype} {list(shape)}, but its offsets span {end - begin}")
+    try:
+        dtype, shape, begin, end = _fields(value)
+        if len(name.encode("utf-8")) > MAX_NAME_BYTES:
+            raise _FaultError(f"has a name longer than {MAX_NAME_BYTES} bytes")
+        bits = _elements(shape) * BITS[dtype]
+        if bits % 8 or bits // 8 != end - begin:
+            raise _FaultError(f"needs {bits / 8:g} bytes for {dtype} {list(shape)}, but its offsets span {end - begin}")
+    except _FaultError as fault:
+        _refuse(where, f"tensor {quote(name)} {fault}")
     return _Entry(name, dtype, shape, begin, end)
 
 
-def _fields(value: dict[str, Any], shown: str, where: str) -> tuple[str, tuple[int, ...], tuple[int, ...]]:
+def _fields(value: object) -> tuple[str, tuple[int, ...], int, int]:
+    """Return a tensor's dtype, shape, first byte and the byte after its last, each checked for itself."""
+    if not isinstance(value, dict):
+        raise _FaultError("is not described by a JSON object")
     for key in ("dtype", "shape", "data_offsets"):
         if key not in value:
-            _refuse(where, f"{shown} lacks {key!r}")
-    if not isinstance(value["dtype"], str):
-        _refuse(where, f"{shown} has a dtype that is not text")
-    for key in ("shape", "data_offsets"):
-        numbers = value[key]
+            raise _FaultError(f"lacks {key!r}")
+    dtype, shape, offsets = value["dtype"], value["shape"], value["data_offsets"]
+    if not isinstance(dtype, str):
+        raise _FaultError("has a dtype that is not text")
+    if dtype not in BITS:
+        raise _FaultError(f"has dtype {quote(dtype)}, which safetensors does not know")
+    for key, numbers in (("shape", shape), ("data_offsets", offsets)):
         if not isinstance(numbers, list) or not all(type(n) is int and 0 <= n <= _MAX_SIZE for n in numbers):
-            _refuse(where, f"{shown} has a {key!r} that is not a list of integers from 0 to 2^63 - 1")
-    if len(value["data_offsets"]) != 2:
-        _refuse(where, f"{shown} has {len(value['data_offsets'])} data offsets instead of 2")
-    return value["dtype"], tuple(value["shape"]), tuple(value["data_offsets"])
+            raise _FaultError(f"has a {key!r} that is not a list of integers from 0 to 2^63 - 1")
+    if len(shape) > MAX_DIMENSIONS:
+        raise _FaultError(f"has {len(shape)} dimensions, more than the {MAX_DIMENSIONS} allowed")
+    if len(offsets) != 2:
+        raise _FaultError(f"has {len(offsets)} data offsets instead of 2")
+    if offsets[1] < offsets[0]:
+        raise _FaultError(f"ends at byte {offsets[1]}, before it begins at byte {offsets[0]}")
+    return dtype, tuple(shape), offsets[0], offsets[1]
 
 
-def _elements(shape: tuple[int, ...], shown: str, where: str) -> int:
+def _elements(shape: tuple[int, ...]) -> int:
     """Return the number of elements; a dimension of 0 hides no overflow of the others."""
-    product = 1
-    for extent in shape:
-        product *= extent or 1
-        if product > _MAX_SIZE:
-            _refuse(where, f"{shown} has more than 2^63 elements")
+    product = math.prod(extent or 1 for extent in shape)
+    if product > _MAX_SIZE:
+        raise _FaultError("has more than 2^63 elements")
     return 0 if 0 in shape else product
 
 

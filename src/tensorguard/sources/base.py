@@ -18,6 +18,10 @@ class Source(Protocol):
     def size(self) -> int:
         """Length in bytes."""
 
+    @property
+    def modified(self) -> int:
+        """When it was last changed, in nanoseconds since 1970."""
+
     def read_at(self, offset: int, length: int) -> NDArray[np.uint8]:
         """Return exactly `length` bytes from `offset` as a writable uint8 array.
 

@@ -22,7 +22,7 @@ class LocalFile:
             raise NotFoundError("no such file", where=path) from error
         if not stat.S_ISREG(status.st_mode):
             raise InputError("not a regular file", where=path, hint="give a model file or a folder that holds one")
-        self._size = status.st_size
+        self._size, self._modified = status.st_size, status.st_mtime_ns
         self._descriptor: int | None = None
         self._lock = threading.Lock()
 
@@ -35,6 +35,11 @@ class LocalFile:
     def size(self) -> int:
         """Length in bytes when the file was first seen."""
         return self._size
+
+    @property
+    def modified(self) -> int:
+        """When it had last been changed when it was first seen, in nanoseconds since 1970."""
+        return self._modified
 
     def read_at(self, offset: int, length: int) -> NDArray[np.uint8]:
         """Return exactly `length` bytes from `offset`; see `Source.read_at`."""
@@ -52,6 +57,12 @@ class LocalFile:
             done += read
         return buffer
 
+    def close(self) -> None:
+        """Give the descriptor back; the next read opens the file again. Not for a source that another thread is reading."""
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+
     def _open(self) -> int:
         if self._descriptor is None:
             with self._lock:
@@ -59,15 +70,14 @@ class LocalFile:
                     self._descriptor = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
         return self._descriptor
 
-    def __getstate__(self) -> tuple[Path, int]:
-        return self.path, self._size
+    def __getstate__(self) -> tuple[Path, int, int]:
+        return self.path, self._size, self._modified
 
-    def __setstate__(self, state: tuple[Path, int]) -> None:
-        self.path, self._size = state
+    def __setstate__(self, state: tuple[Path, int, int]) -> None:
+        self.path, self._size, self._modified = state
         self._descriptor = None
         self._lock = threading.Lock()
 
     def __del__(self) -> None:
-        if getattr(self, "_descriptor", None) is not None:
-            os.close(self._descriptor)  # type: ignore[arg-type]
-            self._descriptor = None
+        if hasattr(self, "_descriptor"):
+            self.close()

@@ -1,28 +1,26 @@
 """The paper's 16 numbers of one model, and the file that carries them (arXiv 2506.01631, figure 2)."""
 
+import itertools
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from tensorguard.errors import InputError, NotFoundError, UsageError, quote
-from tensorguard.family.documents import read_json, write_json
+from tensorguard.fingerprint.base import FEATURES, Fingerprint
+from tensorguard.formats.atomic import replacing
+from tensorguard.formats.json_text import read_object
 from tensorguard.limits import MAX_NAME_BYTES
-
-FEATURE_KEYS = (
-    *(f"global_{statistic}" for statistic in ("mean", "std", "norm", "skewness", "kurtosis")),
-    *(f"{category}_{statistic}" for category in ("attention", "ffn", "embedding") for statistic in ("mean", "std", "norm")),
-    "total_params",
-    "num_layers",
-)
-"""The 16 keys in the order of the published files; `num_layers` counts the tensors that were analysed."""
 
 SUFFIX = "_features.json"
 
+LARGEST = 1e60
+"""No feature and no standardisation exceeds this: squares of quotients of such numbers still fit a float64."""
+
 _COUNTS = ("total_params", "num_layers")
-_LARGEST = 1e100  # Squares and sums of such numbers still fit a float64.
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +29,7 @@ class FeatureVector:
 
     Attributes:
         name: The model's identity, the file's stem without `_features`; untrusted text.
-        values: The 16 numbers in the order of `FEATURE_KEYS`.
+        values: The 16 numbers in the order of `FEATURES`.
         specification: How they were computed (probes, repeats, layers); None where that is not stated, as in the published files.
     """
 
@@ -40,8 +38,18 @@ class FeatureVector:
     specification: str | None = None
 
     def __post_init__(self) -> None:
-        if len(self.values) != len(FEATURE_KEYS):
-            raise ValueError(f"a feature vector has {len(FEATURE_KEYS)} numbers, not {len(self.values)}")
+        if len(self.values) != len(FEATURES):
+            raise ValueError(f"a feature vector has {len(FEATURES)} numbers, not {len(self.values)}")
+
+    def value(self, key: str) -> float:
+        """Return the number of one of the `FEATURES`."""
+        return self.values[FEATURES.index(key)]
+
+
+def vector(fingerprint: Fingerprint) -> FeatureVector:
+    """Return the 16 numbers of a fingerprint, with its specification."""
+    values = tuple(float(fingerprint.features[key]) for key in FEATURES)
+    return FeatureVector(fingerprint.name, values, fingerprint.specification)
 
 
 def load_features(path: Path, specification: str | None = None) -> FeatureVector:
@@ -56,17 +64,15 @@ def load_features(path: Path, specification: str | None = None) -> FeatureVector
         InputError: It is not such a file: missing or unknown keys, something else than finite numbers, absurd values.
     """
     path = Path(path)
-    content = read_json(path)
-    if not isinstance(content, dict):
-        raise InputError("is not a features file: its JSON is not an object", where=path)
-    wanted = {*FEATURE_KEYS, "model_name"}
-    if missing := [key for key in (*FEATURE_KEYS, "model_name") if key not in content]:
+    content = read_object(path)
+    wanted = {*FEATURES, "model_name"}
+    if missing := [key for key in (*FEATURES, "model_name") if key not in content]:
         raise InputError(f"is not a features file: {quote(missing[0])} is missing", where=path)
     if unknown := [key for key in content if key not in wanted]:
         raise InputError(f"is not a features file: it has the unknown key {quote(unknown[0])}", where=path)
     if not isinstance(content["model_name"], str) or len(content["model_name"]) > MAX_NAME_BYTES:
         raise InputError("has a model_name that is not a name", where=path)
-    return FeatureVector(_stem(path), tuple(_number(key, content[key], path) for key in FEATURE_KEYS), specification)
+    return FeatureVector(_stem(path), tuple(_number(key, content[key], path) for key in FEATURES), specification)
 
 
 def load_folder(path: Path, specification_of: Callable[[Path], str | None] = lambda _: None) -> list[FeatureVector]:
@@ -93,15 +99,18 @@ def write_features(path: Path, vector: FeatureVector) -> None:
     """Write the 16 keys and `model_name` as JSON, whole or not at all; equal vectors give equal bytes.
 
     Raises:
-        UsageError: The path does not end in `_features.json` or cannot be written; a value is not finite.
+        UsageError: The path does not end in `_features.json`, or a value is not finite.
+        ResourceError: The folder cannot be written, or the disk is full.
     """
     path = Path(path)
     if not path.name.endswith(SUFFIX) or path.name == SUFFIX:
         raise UsageError(f"a features file is called NAME{SUFFIX}", where=path)
     if not np.isfinite(vector.values).all():
         raise UsageError(f"the features of {quote(vector.name)} are not all finite", where=path)
-    numbers = {key: int(value) if key in _COUNTS else value for key, value in zip(FEATURE_KEYS, vector.values, strict=True)}
-    write_json(path, {**numbers, "model_name": vector.name})
+    numbers = {key: int(value) if key in _COUNTS else value for key, value in zip(FEATURES, vector.values, strict=True)}
+    text = msgspec.json.format(msgspec.json.encode({**numbers, "model_name": vector.name}), indent=2)
+    with replacing(path) as file:
+        file.write(text)
 
 
 def by_name(vectors: Iterable[FeatureVector]) -> list[FeatureVector]:
@@ -111,7 +120,7 @@ def by_name(vectors: Iterable[FeatureVector]) -> list[FeatureVector]:
         UsageError: Two have one name.
     """
     ordered = sorted(vectors, key=lambda vector: vector.name)
-    for first, second in zip(ordered, ordered[1:], strict=False):
+    for first, second in itertools.pairwise(ordered):
         if first.name == second.name:
             raise UsageError(f"two models are called {quote(first.name)}", hint="rename one of the files")
     return ordered
@@ -141,9 +150,9 @@ def describe(specification: str | None) -> str:
     return "'not stated'" if specification is None else quote(specification)
 
 
-def matrix(vectors: Sequence[FeatureVector], columns: Sequence[str] = FEATURE_KEYS) -> NDArray[np.float64]:
+def matrix(vectors: Sequence[FeatureVector], columns: Sequence[str] = FEATURES) -> NDArray[np.float64]:
     """Return the chosen columns, models x columns."""
-    chosen = [FEATURE_KEYS.index(column) for column in columns]
+    chosen = [FEATURES.index(column) for column in columns]
     return np.array([vector.values for vector in vectors], np.float64)[:, chosen]
 
 
@@ -151,13 +160,13 @@ def _stem(path: Path) -> str:
     stem = path.name.removesuffix(SUFFIX).removesuffix(".json")
     if not stem:
         raise InputError("is a features file without a name", where=path, hint=f"call it NAME{SUFFIX}")
-    return stem
+    return stem.encode("utf-8", "backslashreplace").decode("utf-8")  # a name that is not UTF-8 could not be saved later
 
 
 def _number(key: str, value: object, path: Path) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise InputError(f"is not a features file: {key} is not a number", where=path)
-    if abs(value) > _LARGEST:
+    if abs(value) > LARGEST:
         raise InputError(f"is not a features file: {key} is absurdly large", where=path)
     if key in _COUNTS and (value != int(value) or value < 0):
         raise InputError(f"is not a features file: {key} is not a count", where=path)

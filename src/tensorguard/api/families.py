@@ -1,0 +1,158 @@
+"""Distances, clusters and families of models, from their stored fingerprints or from the models themselves."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from tensorguard.api.fingerprints import Settings, fingerprint
+from tensorguard.errors import NotFoundError, UsageError
+from tensorguard.family import classify as classifying
+from tensorguard.family import clustering as clusters
+from tensorguard.family import similarity
+from tensorguard.family.classify import Classification
+from tensorguard.family.clustering import Clustering, load_clustering
+from tensorguard.family.comparison import Result, compare_strategies
+from tensorguard.family.labels import Labels, load_labels
+from tensorguard.family.similarity import Similarity
+from tensorguard.family.space import Space, fit_space
+from tensorguard.fingerprint.features import SUFFIX as FEATURES_SUFFIX
+from tensorguard.fingerprint.features import FeatureVector, load_features, load_folder, vector
+from tensorguard.fingerprint.file import SUFFIX, read_fingerprint
+from tensorguard.progress import Progress
+
+
+def load_vectors(
+    inputs: Sequence[Path | str], *, settings: Settings | None = None, progress: Progress | None = None
+) -> list[FeatureVector]:
+    """Return the 16 numbers of every input.
+
+    Args:
+        inputs: Features files, fingerprints (`.tgfp`), folders of features files, or models, which are fingerprinted now.
+        settings: How to fingerprint models.
+        progress: Hears how far that is.
+
+    Raises:
+        NotFoundError: An input does not exist.
+        InputError: An input is malformed.
+    """
+    found: list[FeatureVector] = []
+    for path in map(Path, inputs):
+        if path.name.endswith(FEATURES_SUFFIX):
+            found.append(load_features(path, _specification_beside(path)))
+        elif path.suffix == SUFFIX:
+            found.append(vector(read_fingerprint(path)))
+        elif _holds_features(path):
+            found.extend(load_folder(path, _specification_beside))
+        else:
+            found.append(vector(fingerprint(path, settings=settings, progress=progress)))
+    return found
+
+
+def compare(
+    inputs: Sequence[Path | str],
+    *,
+    reference: Path | str | None = None,
+    include_size: bool = False,
+    settings: Settings | None = None,
+    progress: Progress | None = None,
+) -> Similarity:
+    """Tell how far apart models are, two or many.
+
+    Args:
+        inputs: See `load_vectors`.
+        reference: A saved clustering or a folder of features to standardise by, instead of the models given.
+        include_size: Use `total_params` too.
+        settings: How to fingerprint models.
+        progress: Hears how far that is.
+
+    Raises:
+        NotFoundError: An input does not exist.
+        InputError: An input is malformed.
+        UsageError: Fewer than two models, two of one name, or features of different specifications.
+    """
+    vectors = load_vectors(inputs, settings=settings, progress=progress)
+    space = None if reference is None else _space(Path(reference), include_size=include_size)
+    return similarity.compare(vectors, space, include_size=include_size)
+
+
+def cluster(
+    inputs: Sequence[Path | str],
+    *,
+    bases: Sequence[str] | None = None,
+    labels: Path | str | None = None,
+    include_size: bool = False,
+    settings: Settings | None = None,
+    progress: Progress | None = None,
+) -> tuple[Clustering, tuple[Result, ...]]:
+    """Sort models into the families of known bases.
+
+    Args:
+        inputs: See `load_vectors`; the bases among them.
+        bases: Names of the bases; by default those of the labels file.
+        labels: A labels file: the true base of each model.
+        include_size: Use `total_params` too.
+        settings: How to fingerprint models.
+        progress: Hears how far that is.
+
+    Returns:
+        The families, and how the paper's five strategies do against the labels (empty without labels).
+
+    Raises:
+        NotFoundError: An input does not exist.
+        InputError: An input is malformed.
+        UsageError: No bases or unknown ones, or features of different specifications.
+    """
+    truth: Labels | None = None if labels is None else load_labels(Path(labels))
+    vectors = load_vectors(inputs, settings=settings, progress=progress)
+    families = clusters.cluster(vectors, bases, truth, include_size=include_size)
+    strategies = compare_strategies(vectors, truth, bases, include_size=include_size) if truth else ()
+    return families, strategies
+
+
+def classify(
+    model: Path | str,
+    clustering: Clustering | Path | str,
+    *,
+    threshold: float | None = None,
+    settings: Settings | None = None,
+    progress: Progress | None = None,
+) -> Classification:
+    """Tell which known family a model belongs to, or none.
+
+    Args:
+        model: See `load_vectors`; one model.
+        clustering: The families, or the file they were saved to.
+        threshold: Largest distance that counts as inside; by default the paper's 7.
+        settings: How to fingerprint the model, if it is one.
+        progress: Hears how far that is.
+
+    Raises:
+        NotFoundError: An input does not exist.
+        InputError: An input is malformed.
+        UsageError: The features are of another specification, or there are several models.
+    """
+    families = clustering if isinstance(clustering, Clustering) else load_clustering(Path(clustering))
+    vectors = load_vectors([model], settings=settings, progress=progress)
+    if len(vectors) != 1:
+        raise UsageError("one model at a time is classified", where=model, hint="name one of the features files in it")
+    return classifying.classify(vectors[0], families, threshold)
+
+
+def _holds_features(path: Path) -> bool:
+    if not path.exists():
+        raise NotFoundError("no such file or folder", where=path)
+    return path.is_dir() and any(entry.name.endswith(FEATURES_SUFFIX) for entry in path.iterdir())
+
+
+def _specification_beside(path: Path) -> str | None:
+    """Return the specification in the fingerprint that lies beside a features file; the file itself does not carry one."""
+    beside = path.with_name(path.name.removesuffix(FEATURES_SUFFIX) + SUFFIX)
+    try:
+        return read_fingerprint(beside).specification
+    except NotFoundError:
+        return None
+
+
+def _space(reference: Path, *, include_size: bool) -> Space:
+    if reference.is_dir():
+        return fit_space(load_folder(reference, _specification_beside), include_size)
+    return load_clustering(reference).space

@@ -1,0 +1,196 @@
+"""Fingerprint one model, or many."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+
+from tensorguard.api.models import Model, file_stem, open_model
+from tensorguard.engines.base import Engine
+from tensorguard.engines.inline import Inline
+from tensorguard.engines.processes import Processes
+from tensorguard.engines.sizing import available_memory, processors, workers_within
+from tensorguard.engines.threads import Threads
+from tensorguard.errors import InputError, TensorGuardError, UsageError
+from tensorguard.fingerprint import extract
+from tensorguard.fingerprint.base import Fingerprint, Outcome
+from tensorguard.fingerprint.features import SUFFIX as FEATURES_SUFFIX
+from tensorguard.fingerprint.features import vector, write_features
+from tensorguard.fingerprint.file import SUFFIX, read_fingerprint, write_fingerprint
+from tensorguard.fingerprint.specification import Specification
+from tensorguard.formats.adapter import is_adapter
+from tensorguard.progress import Progress, Silent
+from tensorguard.signals.products import NumpyProducts, Products
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How to fingerprint.
+
+    Attributes:
+        specification: What determines the numbers.
+        device: `cpu`, or a torch device such as `cuda` (the `[gpu]` extra).
+        extended: Also compute the richer features.
+        skip_nonfinite: Leave tensors with NaN or infinite values out instead of refusing the model.
+    """
+
+    specification: Specification = field(default_factory=Specification)
+    device: str = "cpu"
+    extended: bool = False
+    skip_nonfinite: bool = False
+
+    def described(self) -> dict[str, object]:
+        """Return the settings as reports show them."""
+        return {
+            "specification": str(self.specification),
+            "device": self.device,
+            "features": "extended" if self.extended else "paper",
+            "skip_nonfinite": self.skip_nonfinite,
+        }
+
+    def products(self) -> Products:
+        """Return what computes the matrix products.
+
+        Raises:
+            ResourceError: torch or the device is missing.
+        """
+        if self.device == "cpu":
+            return NumpyProducts()
+        from tensorguard.signals.cuda import TorchProducts
+
+        return TorchProducts(self.device)
+
+
+def fingerprint(
+    model: Model | Path | str,
+    *,
+    base: Path | str | None = None,
+    settings: Settings | None = None,
+    workers: int | None = None,
+    progress: Progress | None = None,
+) -> Fingerprint:
+    """Compute one model's fingerprint; its layers are shared among threads.
+
+    Args:
+        model: An opened model, or where it is.
+        base: The base model, if it is an adapter.
+        settings: How; the paper's settings by default.
+        workers: How many threads; all processors by default. The result does not depend on it.
+        progress: Hears how far it is.
+
+    Raises:
+        NotFoundError: There is no such model.
+        InputError: It is malformed, or holds nothing to analyse.
+    """
+    engine = Threads(workers or processors())
+    return _fingerprint(model, base, settings or Settings(), engine, progress or Silent())
+
+
+def _fingerprint(
+    model: Model | Path | str, base: Path | str | None, settings: Settings, engine: Engine, progress: Progress
+) -> Fingerprint:
+    opened = model if isinstance(model, Model) else open_model(model, base=base)
+    try:
+        result = extract.fingerprint(
+            opened.name,
+            opened.view(),
+            settings.specification,
+            engine=engine,
+            products=settings.products(),
+            progress=progress,
+            skip_nonfinite=settings.skip_nonfinite,
+        )
+    except InputError as error:
+        error.where = error.where if Path(error.where).exists() else opened.location
+        raise
+    return replace(result, identity=opened.identity, notices=(*opened.notices, *result.notices))
+
+
+def fingerprint_many(
+    models: Sequence[Path | str],
+    output: Path,
+    *,
+    base: Path | str | None = None,
+    settings: Settings | None = None,
+    workers: int | None = None,
+    memory: int | None = None,
+    force: bool = False,
+    progress: Progress | None = None,
+) -> Iterator[Outcome]:
+    """Fingerprint models and write `NAME.tgfp` and `NAME_features.json` of each; a bad model does not stop the rest.
+
+    Args:
+        models: Where they are.
+        output: The folder to write to; made if it does not exist.
+        base: The base of all that are adapters.
+        settings: How; the paper's settings by default.
+        workers: How many models at a time at most (one model alone: threads); all processors by default.
+        memory: Bytes that the workers may take together; by default half of what is free.
+        force: Compute also what is there already.
+        progress: Hears of models (and, for one model alone, of elements).
+
+    Yields:
+        An outcome per model, in the order given.
+
+    Raises:
+        UsageError: Two models would write the same file, or the output is not a folder.
+        ResourceError: A worker was killed.
+    """
+    settings, progress = settings or Settings(), progress or Silent()
+    wanted = workers or processors()
+    if output.exists() and not output.is_dir():
+        raise UsageError("the output is not a folder", where=output)
+    output.mkdir(parents=True, exist_ok=True)
+    if len(models) == 1:
+        yield _one(models[0], base, output, settings, Threads(wanted), force, progress)
+        return
+    count = workers_within(available_memory() // 2 if memory is None else memory, wanted)
+    engine: Engine = Processes(count) if count > 1 else Inline()
+    work = partial(_quietly, base=base, output=output, settings=settings, force=force)
+    progress.start("models", len(models), "models")
+    try:
+        for outcome in engine.map(work, models):
+            progress.advance("models", 1)
+            yield outcome
+    finally:
+        progress.finish("models")
+
+
+def _quietly(model: Path | str, *, base: Path | str | None, output: Path, settings: Settings, force: bool) -> Outcome:
+    return _one(model, base, output, settings, Inline(), force, Silent())
+
+
+def _one(
+    model: Path | str,
+    base: Path | str | None,
+    output: Path,
+    settings: Settings,
+    engine: Engine,
+    force: bool,
+    progress: Progress,
+) -> Outcome:
+    try:
+        opened = open_model(model, base=base if is_adapter(Path(model)) else None)
+        stem = file_stem(opened.name)
+        target = output / f"{stem}{SUFFIX}"
+        earlier = None if force else _earlier(target, opened, settings)
+        if earlier is not None:
+            return Outcome(str(model), "finished before", earlier)
+        result = _fingerprint(opened, None, settings, engine, progress)
+        write_features(output / f"{stem}{FEATURES_SUFFIX}", vector(result))
+        write_fingerprint(target, result)
+    except TensorGuardError as error:
+        return Outcome(str(model), "failed", error=error)
+    return Outcome(str(model), "done", result)
+
+
+def _earlier(target: Path, model: Model, settings: Settings) -> Fingerprint | None:
+    """Return the fingerprint that is there already, if it is complete, of this very model and made with these settings."""
+    try:
+        found = read_fingerprint(target)
+    except TensorGuardError:
+        return None
+    same = found.identity == model.identity and found.specification == str(settings.specification)
+    newer = target.stat().st_mtime_ns > model.modified
+    whole = target.with_name(target.name.removesuffix(SUFFIX) + FEATURES_SUFFIX).exists()
+    return found if same and newer and whole and (found.extended or not settings.extended) else None

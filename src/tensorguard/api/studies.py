@@ -1,0 +1,137 @@
+"""Sensitivity of layers, one unified file, and what a model holds."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from tensorguard.api.fingerprints import Settings
+from tensorguard.api.models import Model, file_stem, open_model
+from tensorguard.engines.sizing import processors
+from tensorguard.engines.threads import Threads
+from tensorguard.errors import TensorGuardError, UsageError
+from tensorguard.family.sensitivity import SensitivityAnalysis, analyse
+from tensorguard.family.sensitivity_comparison import SensitivityComparison, compare_sensitivity
+from tensorguard.fingerprint import sensitivity as measuring
+from tensorguard.fingerprint.inventory import Inventory, inventory
+from tensorguard.fingerprint.sensitivity import SensitivitySettings
+from tensorguard.merge import write as merging
+from tensorguard.merge.outcome import MergeOutcome
+from tensorguard.progress import Progress, Silent
+
+
+def sensitivity(
+    model: Model | Path | str,
+    *,
+    base: Path | str | None = None,
+    asked: SensitivitySettings | None = None,
+    settings: Settings | None = None,
+    workers: int | None = None,
+    top: int = 5,
+    progress: Progress | None = None,
+) -> SensitivityAnalysis:
+    """Measure how strongly each layer answers each kind of noise (paper, RQ2).
+
+    Args:
+        model: An opened model, or where it is.
+        base: The base model, if it is an adapter.
+        asked: Which inputs and layers.
+        settings: The device, and what to do with values that are not finite.
+        workers: How many threads; all processors by default.
+        top: How many layers to list at each end.
+        progress: Hears how far it is.
+
+    Raises:
+        NotFoundError: There is no such model.
+        InputError: It is malformed, or holds none of the layers asked for.
+    """
+    settings = settings or Settings()
+    opened = model if isinstance(model, Model) else open_model(model, base=base)
+    measured = measuring.sensitivity(
+        opened.name,
+        opened.view().weights,
+        asked or SensitivitySettings(),
+        engine=Threads(workers or processors()),
+        products=settings.products(),
+        progress=progress or Silent(),
+        skip_nonfinite=settings.skip_nonfinite,
+    )
+    return analyse(measured, top)
+
+
+def compare_sensitivities(
+    analyses: Sequence[SensitivityAnalysis], *, strategy: str = measuring.MIXTURE, score: str = "gain"
+) -> SensitivityComparison:
+    """Align several models by role and layer, and by relative depth; see `family.sensitivity_comparison`.
+
+    Raises:
+        UsageError: There are fewer than two, or they were not asked the same.
+    """
+    return compare_sensitivity(analyses, strategy, score)
+
+
+def merge_many(
+    models: Sequence[Path | str],
+    output: Path,
+    *,
+    base: Path | str | None = None,
+    search: Sequence[Path] = (),
+    dtype: str | None = None,
+    force: bool = False,
+    progress: Progress | None = None,
+) -> Iterator[MergeOutcome]:
+    """Write each model as one safetensors file; a bad model does not stop the rest.
+
+    Args:
+        models: Checkpoints in shards, or adapters.
+        output: A file ending in `.safetensors` for one model, else a folder for `NAME.safetensors` of each.
+        base: The base of all that are adapters.
+        search: Folders in which an adapter's base may be looked for.
+        dtype: What quantised tensors of GGUF files are decoded to: F32, F16 or BF16.
+        force: Write also what is there already.
+        progress: Hears of bytes written.
+
+    Yields:
+        An outcome per model, in the order given.
+
+    Raises:
+        UsageError: Two models would write one file.
+    """
+    targets = _targets(models, output)
+    for model, target in zip(models, targets, strict=True):
+        try:
+            result = merging.merge(
+                Path(model),
+                target,
+                base=None if base is None else Path(base),
+                search=search,
+                dtype=dtype,
+                force=force,
+                progress=progress,
+            )
+        except TensorGuardError as error:
+            yield MergeOutcome(str(model), error=error)
+        else:
+            yield MergeOutcome(str(model), result)
+
+
+def _targets(models: Sequence[Path | str], output: Path) -> list[Path]:
+    if output.suffix == ".safetensors":
+        if len(models) > 1:
+            raise UsageError("several models cannot go into one file", where=output, hint="give a folder")
+        return [output]
+    output.mkdir(parents=True, exist_ok=True)
+    stems = [file_stem(Path(model).resolve().name.removesuffix(".safetensors").removesuffix(".gguf")) for model in models]
+    twice = next((stem for stem in stems if stems.count(stem) > 1), None)
+    if twice:
+        raise UsageError(f"two models would be written as {twice}.safetensors", hint="merge them in two calls")
+    return [output / f"{stem}.safetensors" for stem in stems]
+
+
+def inspect(model: Path | str, *, base: Path | str | None = None) -> tuple[Model, Inventory]:
+    """Tell from headers what a model holds and what would be read; only tied embeddings are compared by value.
+
+    Raises:
+        NotFoundError: There is no such model.
+        InputError: It is malformed.
+    """
+    opened = open_model(model, base=base)
+    return opened, inventory(opened.view())

@@ -1,0 +1,30 @@
+"""`tensorguard classify MODEL --families FILE`."""
+
+from pathlib import Path
+
+import typer
+
+from tensorguard.cli.bar import progress
+from tensorguard.cli.options import QUIET
+from tensorguard.cli.output import JSON, REPORTS, deliver
+
+
+def classify(
+    model: Path = typer.Argument(help="A model, a *.tgfp or a *_features.json."),
+    families: Path = typer.Option(..., help="What `tensorguard cluster --save` wrote."),
+    threshold: float | None = typer.Option(None, min=0, help="Largest distance inside a family [default: the paper's 7]."),
+    reports: list[str] = REPORTS,
+    as_json: bool = JSON,
+    quiet: bool = QUIET,
+) -> None:
+    """Tell which known family a model belongs to, or that it is out of cluster.
+
+    \b
+    tensorguard classify ./unknown-model --families families.json
+    """
+    from tensorguard.api.families import classify as run
+    from tensorguard.reports.classification import report
+
+    with progress(quiet=quiet) as listener:
+        found = run(model, families, threshold=threshold, progress=listener)
+    deliver(report(found), reports, as_json=as_json)

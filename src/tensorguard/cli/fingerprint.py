@@ -1,0 +1,72 @@
+"""`tensorguard fingerprint MODEL... -o DIR`."""
+
+from pathlib import Path
+
+import typer
+
+from tensorguard.cli.bar import progress
+from tensorguard.cli.output import JSON, deliver
+
+
+def fingerprint(
+    models: list[Path] = typer.Argument(help="Model files, folders, hub cache folders or adapter folders."),
+    output: Path = typer.Option(Path(), "--output", "-o", metavar="DIR", help="Folder for NAME.tgfp and NAME_features.json."),
+    base: Path | None = typer.Option(None, help="The base model of the adapters among MODELS."),
+    repeats: int = typer.Option(30, min=1, max=10_000, help="How many perturbed inputs each layer gets."),
+    seed: int = typer.Option(0, min=0, max=2**64 - 1, help="Seed of the inputs."),
+    layers: str = typer.Option("3", help="Layers of each category that are asked, or `all`."),
+    features: str = typer.Option("paper", help="`paper`: the 16 numbers; `extended`: richer ones beside them."),
+    workers: int | None = typer.Option(
+        None, min=1, help="Threads for one model, processes for many [default: all processors]."
+    ),
+    memory: float | None = typer.Option(
+        None, min=0.1, help="GB that processes may take together [default: half of what is free]."
+    ),
+    device: str = typer.Option("cpu", help="`cpu`, or `cuda` with the [gpu] extra."),
+    skip_nonfinite: bool = typer.Option(False, help="Leave tensors with NaN or infinite values out, and list them."),
+    force: bool = typer.Option(False, help="Compute also what is there already."),
+    as_json: bool = JSON,
+    quiet: bool = typer.Option(False, "--quiet", "-q", help="No progress bar."),
+) -> None:
+    """Compute fingerprints of models and write them to a folder; finished ones are skipped.
+
+    \b
+    tensorguard fingerprint ./Llama-3.2-1B -o fingerprints
+    tensorguard fingerprint ./my-adapter --base ./Llama-3.2-1B -o fingerprints
+    tensorguard fingerprint models/* -o fingerprints --workers 4
+    """
+    from tensorguard.api.fingerprints import Settings, fingerprint_many
+    from tensorguard.errors import PartialError
+    from tensorguard.fingerprint.specification import Specification
+    from tensorguard.probes.inputs import ProbeSpec
+    from tensorguard.reports.fingerprints import report
+
+    specification = Specification(ProbeSpec(seed=seed, repeats=repeats), _layers(layers))
+    settings = Settings(specification, device, _extended(features), skip_nonfinite)
+    budget = None if memory is None else int(memory * 1e9)
+    with progress(quiet=quiet) as listener:
+        outcomes = list(
+            fingerprint_many(
+                models, output, base=base, settings=settings, workers=workers, memory=budget, force=force, progress=listener
+            )
+        )
+    failed = [outcome.error for outcome in outcomes if outcome.error]
+    if len(failed) == len(outcomes) == 1:
+        raise failed[0]
+    deliver(report(outcomes, settings.described()), [], as_json=as_json)
+    if failed:
+        raise PartialError(f"{len(failed)} of {len(outcomes)} models failed", hint="the list above says why")
+
+
+def _layers(text: str) -> int:
+    if text == "all":
+        return 0
+    if not text.isdigit() or not 1 <= int(text) <= 1_000_000:
+        raise typer.BadParameter("a number from 1, or `all`", param_hint="--layers")
+    return int(text)
+
+
+def _extended(text: str) -> bool:
+    if text not in ("paper", "extended"):
+        raise typer.BadParameter("`paper` or `extended`", param_hint="--features")
+    return text == "extended"

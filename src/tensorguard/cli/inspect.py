@@ -1,0 +1,26 @@
+"""`tensorguard inspect MODEL`."""
+
+from pathlib import Path
+
+import typer
+
+from tensorguard.cli.options import BASE
+from tensorguard.cli.output import JSON, REPORTS, deliver
+
+
+def inspect(
+    model: Path = typer.Argument(help="A model file, folder or adapter folder."),
+    base: Path | None = BASE,
+    reports: list[str] = REPORTS,
+    as_json: bool = JSON,
+) -> None:
+    """Show from headers alone what a model holds, how it was recognised, and what a fingerprint would read.
+
+    \b
+    tensorguard inspect ./model
+    """
+    from tensorguard.api.studies import inspect as run
+    from tensorguard.reports.inspection import report
+
+    opened, found = run(model, base=base)
+    deliver(report(opened.name, opened.location, opened.container, opened.notices, found), reports, as_json=as_json)

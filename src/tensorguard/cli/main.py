@@ -1,0 +1,77 @@
+"""The `tensorguard` command: its subcommands, and the one place where errors become messages and exit codes."""
+
+import json
+import os
+import sys
+import traceback
+from typing import Any
+
+import typer
+
+from tensorguard import __version__
+from tensorguard.cli.classify import classify
+from tensorguard.cli.cluster import cluster
+from tensorguard.cli.compare import compare
+from tensorguard.cli.fingerprint import fingerprint
+from tensorguard.cli.inspect import inspect
+from tensorguard.cli.merge import merge
+from tensorguard.cli.sensitivity import sensitivity
+from tensorguard.errors import TensorGuardError, quote
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+for _command in (fingerprint, compare, cluster, classify, sensitivity, merge, inspect):
+    app.command()(_command)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        print(f"tensorguard {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def tensorguard(
+    version: bool = typer.Option(False, "--version", callback=_show_version, is_eager=True, help="Show the version and exit."),
+) -> None:
+    """Tell from the weights alone where a large language model comes from."""
+
+
+def main() -> None:
+    """Run the command line; never shows a traceback unless TENSORGUARD_DEBUG is set."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: list[str]) -> int:
+    """Run one command and return its exit code.
+
+    0 done, 1 fault, 2 usage, 3 bad input, 4 not found, 5 partly done, 6 resources, 130 interrupted.
+    """
+    as_json = "--json" in arguments
+    try:
+        app(arguments, prog_name="tensorguard")
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else 0
+    except TensorGuardError as error:
+        return _report(error.exit_code, error.kind, error.message, error.where, error.hint, as_json=as_json)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as error:
+        if os.environ.get("TENSORGUARD_DEBUG"):
+            traceback.print_exc()
+        hint = "this is a fault of TensorGuard; TENSORGUARD_DEBUG=1 shows where"
+        return _report(1, "fault", f"{type(error).__name__}: {error}", "", hint, as_json=as_json)
+    return 0
+
+
+def _report(code: int, kind: str, message: str, where: str, hint: str, *, as_json: bool) -> int:
+    """Say on stderr what went wrong, on one line that is safe to show, and what to do on another."""
+    if as_json:
+        fields: dict[str, Any] = {"code": code, "kind": kind, "message": message, "where": where, "hint": hint}
+        print(json.dumps({"error": fields}), file=sys.stderr)
+        return code
+    line = quote(message, 1000)[1:-1] + (f" in {quote(where, 400)}" if where else "")
+    print(f"tensorguard: error: {line}", file=sys.stderr)
+    if hint:
+        print(f"hint: {hint}", file=sys.stderr)
+    return code

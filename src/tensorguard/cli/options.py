@@ -1,0 +1,18 @@
+"""Options that several commands share."""
+
+import typer
+
+QUIET = typer.Option(False, "--quiet", "-q", help="No progress bar.")
+BASE = typer.Option(None, "--base", help="The base model of an adapter.")
+REPEATS = typer.Option(30, min=1, max=10_000, help="How many perturbed inputs each layer gets.")
+SEED = typer.Option(0, min=0, max=2**64 - 1, help="Seed of the inputs.")
+WORKERS = typer.Option(None, min=1, help="How many threads [default: all processors].")
+DEVICE = typer.Option("cpu", help="`cpu`, or `cuda` with the [gpu] extra.")
+SKIP_NONFINITE = typer.Option(False, "--skip-nonfinite", help="Leave tensors with NaN or infinite values out, and list them.")
+INCLUDE_SIZE = typer.Option(False, "--include-size", help="Use total_params too; on the published data that costs 16 points.")
+BASES = typer.Option(None, "--bases", metavar="NAME,NAME,...", help="The base models; by default those of the labels file.")
+
+
+def names(text: str | None) -> list[str] | None:
+    """Return a comma-separated list as names."""
+    return None if text is None else [name.strip() for name in text.split(",") if name.strip()]

@@ -1,0 +1,72 @@
+"""Where results go: stdout or files, in the forms a user asked for. Everything else goes to stderr."""
+
+import sys
+from pathlib import Path
+
+import typer
+from rich.console import Console
+
+from tensorguard.errors import UsageError
+from tensorguard.formats.atomic import replacing
+from tensorguard.reports.document import Document, to_json
+from tensorguard.reports.terminal import plain, render
+
+JSON = typer.Option(False, "--json", help="Print JSON instead of tables (the same as -o json).")
+REPORTS = typer.Option(
+    [], "--output", "-o", metavar="FORMAT[=PATH]", help="table, json, html, png or svg; repeatable. Without =PATH: to stdout."
+)
+_PICTURES = ("png", "svg")
+_FORMATS = ("table", "json", "html", *_PICTURES)
+
+
+def deliver(document: Document, reports: list[str], *, as_json: bool) -> None:
+    """Write a document in every form asked for; the table to stdout if nothing else was asked for.
+
+    Raises:
+        UsageError: A form is unknown, or cannot go to stdout.
+        ResourceError: A file cannot be written.
+    """
+    wanted = [_parse(report) for report in reports] + ([("json", None)] if as_json else [])
+    if sum(path is None for _, path in wanted) > 1:
+        raise UsageError("two reports cannot both go to stdout", hint="give all but one a path: -o json=PATH")
+    for form, path in wanted or [("table", None)]:
+        if form in _PICTURES:
+            _draw(document, form, path)
+        elif path is None and form == "table":
+            Console(highlight=False, soft_wrap=False).print(render(document))
+        else:
+            text = {"json": to_json, "html": _page, "table": plain}[form](document)
+            _write(text, path)
+
+
+def _parse(report: str) -> tuple[str, Path | None]:
+    form, _, path = report.partition("=")
+    if form not in _FORMATS:
+        raise UsageError(f"no report is called {form!r}", hint=f"one of: {', '.join(_FORMATS)}")
+    if form in _PICTURES and not path:
+        raise UsageError(f"pictures need a path: -o {form}=PATH")
+    return form, Path(path) if path else None
+
+
+def _page(document: Document) -> str:
+    from tensorguard.reports.page import to_html
+
+    return to_html(document)
+
+
+def _write(text: str, path: Path | None) -> None:
+    if path is None:
+        sys.stdout.write(text)
+        return
+    with replacing(path) as file:
+        file.write(text.encode())
+
+
+def _draw(document: Document, form: str, path: Path | None) -> None:
+    from tensorguard.reports.figures.base import save
+
+    if path is None or not document.pictures:
+        raise UsageError(f"`{document.kind}` has no picture of this result")
+    for index, picture in enumerate(document.pictures):
+        place = path if index == 0 else path.with_name(f"{path.stem}-{picture.name}{path.suffix}")
+        save(picture.draw(), place.with_suffix(f".{form}"))

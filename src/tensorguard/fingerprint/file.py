@@ -1,0 +1,83 @@
+"""The fingerprint's own file, `NAME.tgfp`: a safetensors file whose one metadata entry is a JSON document.
+
+The numbers per layer are a tensor, everything that says how they were made is in the document. The same fingerprint gives the
+same bytes.
+"""
+
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+from safetensors.numpy import save
+
+from tensorguard import __version__
+from tensorguard.errors import InputError, quote
+from tensorguard.fingerprint.base import Fingerprint
+from tensorguard.formats.atomic import replacing
+from tensorguard.formats.safetensors import read_safetensors
+from tensorguard.sources.local import LocalFile
+
+SUFFIX = ".tgfp"
+SCHEMA = "tensorguard/fingerprint/1"
+_ENTRY = "tensorguard"
+_TENSOR = "layers.statistics"
+_STATISTICS = ("mean", "std", "norm", "skewness", "kurtosis", "gain")
+
+
+def write_fingerprint(path: Path, fingerprint: Fingerprint) -> None:
+    """Write a fingerprint, whole or not at all.
+
+    Raises:
+        ResourceError: The folder cannot be written, or the disk is full.
+    """
+    numbers = np.array([[getattr(layer, s) for s in _STATISTICS] for layer in fingerprint.layers], np.float64)
+    document = asdict(fingerprint) | {
+        "schema": SCHEMA,
+        "tool": {"name": "tensorguard", "version": __version__},
+        "layers": [{k: v for k, v in asdict(layer).items() if k not in _STATISTICS} for layer in fingerprint.layers],
+    }
+    text = msgspec.json.encode(document, order="sorted").decode()
+    with replacing(path) as file:
+        file.write(save({_TENSOR: numbers}, metadata={_ENTRY: text}))
+
+
+def read_fingerprint(path: Path) -> Fingerprint:
+    """Read a fingerprint.
+
+    Raises:
+        NotFoundError: There is no such file.
+        InputError: It is not a fingerprint, is malformed, or was made by a newer version.
+    """
+    header = read_safetensors(LocalFile(path))
+    document = _document(header.metadata.get(_ENTRY, ""), path)
+    tensors = {info.name: info for info in header.tensors}
+    rows = document["layers"]
+    shape = (len(rows), len(_STATISTICS))
+    if _TENSOR not in tensors or tensors[_TENSOR].shape != shape or tensors[_TENSOR].dtype != "F64":
+        raise InputError(f"its tensor {_TENSOR!r} does not match its {len(rows)} layers", where=path)
+    info = tensors[_TENSOR]
+    numbers = info.source.read_at(info.offset, info.nbytes).view("<f8").reshape(shape)
+    known = {field.name for field in fields(Fingerprint)}
+    layers = [row | dict(zip(_STATISTICS, map(float, values), strict=True)) for row, values in zip(rows, numbers, strict=True)]
+    try:
+        kept = {key: value for key, value in document.items() if key in known}
+        return msgspec.convert(kept | {"layers": layers}, Fingerprint)
+    except msgspec.ValidationError as error:
+        raise InputError(f"is not a fingerprint of schema {SCHEMA} ({quote(error)})", where=path) from error
+
+
+def _document(text: str, path: Path) -> dict[str, Any]:
+    try:
+        document: Any = msgspec.json.decode(text)
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise InputError("not a TensorGuard fingerprint", where=path, hint="make one with: tensorguard fingerprint") from error
+    schema = document.get("schema") if isinstance(document, dict) else None
+    if schema != SCHEMA:
+        raise InputError(
+            f"its schema is {quote(schema)}, not {quote(SCHEMA)}", where=path, hint="a newer TensorGuard may read it"
+        )
+    if not isinstance(document.get("layers"), list) or not all(isinstance(row, dict) for row in document["layers"]):
+        raise InputError("its list of layers is malformed", where=path)
+    return {str(key): value for key, value in document.items()}

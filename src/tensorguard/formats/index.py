@@ -1,0 +1,88 @@
+"""The index of a sharded checkpoint, `model.safetensors.index.json`: which tensor lies in which file."""
+
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import NamedTuple
+
+from tensorguard.errors import InputError, quote
+from tensorguard.formats.base import Header
+from tensorguard.formats.json_text import read_object
+from tensorguard.formats.sharded import parse_shard_name, read_shards
+from tensorguard.limits import MAX_NAME_BYTES, MAX_SHARDS, MAX_TENSORS
+
+SUFFIX = ".safetensors.index.json"
+_SHOWN = 8
+_LONGEST_PART = 255
+"""Bytes of one component of a path, on every common file system."""
+
+
+class Indexed(NamedTuple):
+    """A checkpoint read through its index."""
+
+    container: str
+    header: Header
+    notices: tuple[str, ...]
+
+
+def read_indexed(index: Path) -> Indexed:
+    """Read the headers of all shards an index names, by shard number.
+
+    Raises:
+        InputError: The index is malformed, names a file outside its folder, a missing file, or a tensor that is not in the file
+            it names; or a shard is malformed.
+    """
+    weight_map = _weight_map(index)
+    shards = {name: _shard_path(index, name) for name in dict.fromkeys(weight_map.values())}
+    missing = [name for name, path in shards.items() if not path.exists()]
+    if missing:
+        shown = ", ".join(quote(name) for name in missing[:_SHOWN])
+        hint = "download the missing files into the same folder"
+        raise InputError(f"{len(missing)} of its {len(shards)} shards not there: {shown}", where=index, hint=hint)
+    container, header = read_shards(sorted(shards.values(), key=_shard_number))
+    notices = _check_names(weight_map, shards, header, index)
+    return Indexed(container, header, notices)
+
+
+def _weight_map(index: Path) -> Mapping[str, str]:
+    """Return tensor name -> file name."""
+    weight_map = read_object(index).get("weight_map")
+    if not isinstance(weight_map, dict) or not weight_map:
+        raise InputError("an index without a 'weight_map'", where=index, hint="remove it, or download it again")
+    if not all(isinstance(name, str) for name in weight_map.values()):
+        raise InputError("its 'weight_map' does not map names to file names", where=index, hint="download it again")
+    if len(weight_map) > MAX_TENSORS or len(set(weight_map.values())) > MAX_SHARDS:
+        raise InputError(f"names more than {MAX_TENSORS} tensors or {MAX_SHARDS} shards", where=index)
+    return weight_map
+
+
+def _shard_path(index: Path, name: str) -> Path:
+    """Return where a shard is; an index is untrusted and must not lead out of its folder.
+
+    A file of the folder itself may be a link, since the hub's cache is made of links; a path that goes through folders must stay
+    inside after links are followed.
+    """
+    path = index.parent / name
+    escapes = PurePosixPath(name).is_absolute() or bool(PureWindowsPath(name).anchor) or ".." in PurePosixPath(name).parts
+    too_long = any(len(part.encode("utf-8")) > _LONGEST_PART for part in name.split("/")) or len(name) > MAX_NAME_BYTES
+    if not name or escapes or too_long or "\\" in name or not name.isprintable():
+        raise InputError(f"names the file {quote(name)}, which is no plain path inside its folder", where=index)
+    if "/" in name and not path.resolve().is_relative_to(index.parent.resolve()):
+        raise InputError(f"names the file {quote(name)}, which a link leads out of its folder", where=index)
+    return path
+
+
+def _shard_number(path: Path) -> tuple[int, str]:
+    shard = parse_shard_name(path.name)
+    return (shard.number if shard else -1), path.name
+
+
+def _check_names(weight_map: Mapping[str, str], shards: Mapping[str, Path], header: Header, index: Path) -> tuple[str, ...]:
+    held_by = {info.name: info.source.name for info in header.tensors}
+    for tensor, name in weight_map.items():
+        if held_by.get(tensor) != str(shards[name]):
+            raise InputError(f"places tensor {quote(tensor)} in {quote(name)}, where it is not", where=index)
+    unnamed = [tensor for tensor in held_by if tensor not in weight_map]
+    if not unnamed:
+        return ()
+    shown = ", ".join(quote(tensor) for tensor in unnamed[:_SHOWN])
+    return (f"{len(unnamed)} tensors are in the shards but not in the index: {shown}.",)

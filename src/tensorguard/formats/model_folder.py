@@ -1,0 +1,90 @@
+"""Which of a folder's files are the model."""
+
+from pathlib import Path
+
+from tensorguard.errors import InputError, quote
+from tensorguard.formats.detection import is_model_file, is_named_as_model, refuse_file
+from tensorguard.formats.index import SUFFIX
+from tensorguard.formats.sharded import group_shards, parse_shard_name
+
+_USUAL = "model"
+"""Stem of the files that transformers loads when a folder offers a choice."""
+
+_LEFT_OUT = ("adapter_", ".")
+"""How files begin that are no model's: an adapter's, hidden ones, half-written ones."""
+
+_SHOWN = 8
+_MAX_FILES = 100_000
+
+
+def list_files(folder: Path) -> list[Path]:
+    """Return a folder's regular files and broken links, sorted by name; hidden and adapters' files are left out.
+
+    Raises:
+        InputError: The folder cannot be read, or holds too many files.
+    """
+    try:
+        entries = sorted(folder.iterdir())
+    except OSError as error:
+        raise InputError(f"the folder cannot be read ({error.strerror})", where=folder) from error
+    if len(entries) > _MAX_FILES:
+        raise InputError(f"holds {len(entries)} files", where=folder, hint="give the model's own folder or file")
+    return [path for path in entries if not path.name.startswith(_LEFT_OUT) and (path.is_file() or _is_broken(path))]
+
+
+def holds_model(folder: Path) -> bool:
+    """Say whether a folder holds full weights that can be opened, an adapter's not counted."""
+    files = list_files(folder)
+    return any(path.name.endswith(SUFFIX) or _is_candidate(path) for path in files)
+
+
+def choose_model(folder: Path) -> tuple[tuple[Path, ...], tuple[str, ...]]:
+    """Choose the files of the folder's one model.
+
+    An index is preferred to single files, and the usual name `model` to others, as transformers does.
+
+    Returns:
+        The index alone, or the model's files in any order; and notices about what was left aside.
+
+    Raises:
+        InputError: There is no model, several, or only files that are never opened.
+    """
+    files = list_files(folder)
+    models: list[tuple[Path, ...]] = [(path,) for path in files if path.name.endswith(SUFFIX)]
+    models = models or group_shards(path for path in files if _is_candidate(path))
+    if not models:
+        _refuse(folder, files)
+    usual = [group for group in models if _stem(group[0]) == _USUAL]
+    if len(models) == 1:
+        return models[0], ()
+    listed = ", ".join(quote(group[0].name) for group in models[:_SHOWN]) + (", …" if len(models) > _SHOWN else "")
+    if len(usual) == 1:
+        return usual[0], (f"The folder holds {len(models)} models ({listed}); {quote(usual[0][0].name)} was opened.",)
+    raise InputError(f"{len(models)} models in one folder: {listed}", where=folder, hint="give the path of one of these files")
+
+
+def _stem(path: Path) -> str:
+    if path.name.endswith(SUFFIX):
+        return path.name.removesuffix(SUFFIX)
+    shard = parse_shard_name(path.name)
+    return shard.stem if shard else path.stem
+
+
+def _is_broken(path: Path) -> bool:
+    return path.is_symlink() and not path.exists()
+
+
+def _is_candidate(path: Path) -> bool:
+    return is_named_as_model(path) if _is_broken(path) else is_model_file(path)
+
+
+def _refuse(folder: Path, files: list[Path]) -> None:
+    """Raise the InputError that says best why there is nothing to open."""
+    for path in files:
+        if not _is_broken(path):
+            refuse_file(path)
+    inside = sorted(entry.name for entry in folder.iterdir() if entry.is_dir())
+    hint = "give a folder or file with safetensors or GGUF weights"
+    if inside:
+        hint += f"; it holds the folders {', '.join(quote(name) for name in inside[:_SHOWN])}"
+    raise InputError("no model file" if files else "an empty folder", where=folder, hint=hint)

@@ -1,0 +1,93 @@
+"""A path to a checkpoint: the one entry to this package."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from tensorguard.errors import InputError, NotFoundError
+from tensorguard.formats import adapter, hub_cache, index
+from tensorguard.formats.base import Checkpoint
+from tensorguard.formats.json_text import read_object
+from tensorguard.formats.model_folder import choose_model, list_files
+from tensorguard.formats.sharded import group_shards, order_shards, parse_shard_name, read_shards
+
+_CONFIGS = ("config.json", "params.json")
+"""The model's own configuration beside its weights: transformers' name, and Meta's and Mistral's."""
+
+_MEANINGLESS = frozenset({"", "model", "consolidated"})
+"""Stems that every model's files share; the folder's name says more."""
+
+
+def open_checkpoint(path: Path) -> Checkpoint:
+    """Open a model, reading nothing but headers and small JSON files.
+
+    Args:
+        path: A safetensors or GGUF file, any shard of a model (which opens all of it), an index, or a folder: one model's files,
+            a repository of the hub's cache, or one of its snapshots.
+
+    Raises:
+        NotFoundError: There is no such path.
+        InputError: It is no model, several, an adapter, incomplete, malformed, or of a kind that is never opened (pickles).
+    """
+    try:
+        return _open(Path(path))
+    except OSError as error:
+        raise InputError(f"cannot be read ({error.strerror})", where=path, hint="check the file's permissions") from error
+
+
+def _open(path: Path) -> Checkpoint:
+    if not path.exists() and not path.is_symlink():
+        raise NotFoundError("no such file or folder", where=path, hint="give the path of a model file or folder")
+    if adapter.is_adapter(path):
+        hint = f"name the model it was trained on: {path.name} --base BASE"
+        raise InputError("an adapter, not a model by itself", where=path, hint=hint)
+    if path.is_dir():
+        folder = hub_cache.snapshot(path)
+        files, notices = choose_model(folder)
+        name = hub_cache.model_name(folder)
+    else:
+        folder, files, notices = path.parent, _model_of(path), ()
+        name = _name(path)
+    if files[0].name.endswith(index.SUFFIX):
+        container, header, found = index.read_indexed(files[0])
+        notices += found
+    else:
+        container, header = read_shards(order_shards(files))
+    if not header.tensors:
+        raise InputError("holds no tensors", where=path, hint="give a file with the model's weights")
+    config, found = (header.config, ()) if header.config else _config(folder)
+    if (folder / adapter.CONFIG).is_file():
+        found += ("An adapter lies beside the model; it was left aside.",)
+    return Checkpoint(name, str(path), container, header.tensors, config, header.metadata, notices + found)
+
+
+def _model_of(path: Path) -> tuple[Path, ...]:
+    """Return the index of the model that a file belongs to, or else all its files."""
+    shard = parse_shard_name(path.name)
+    if shard is None:
+        return (path,)
+    named = path.with_name(shard.stem + index.SUFFIX)
+    if named.is_file() and shard.suffix == ".safetensors":
+        return (named,)
+    siblings = (file for file in list_files(path.parent) if parse_shard_name(file.name))
+    groups = group_shards(siblings)
+    return next((group for group in groups if path.name in {file.name for file in group}), (path,))
+
+
+def _name(path: Path) -> str:
+    """Return what to call the model of a file."""
+    shard = parse_shard_name(path.name)
+    stem = path.name.removesuffix(index.SUFFIX) if path.name.endswith(index.SUFFIX) else shard.stem if shard else path.stem
+    return hub_cache.model_name(path.parent) if stem in _MEANINGLESS else stem
+
+
+def _config(folder: Path) -> tuple[Mapping[str, Any], tuple[str, ...]]:
+    """Read the configuration; a malformed one is no reason not to read the weights, since it is never evidence."""
+    notices: tuple[str, ...] = ()
+    for name in _CONFIGS:
+        if (folder / name).exists():
+            try:
+                return read_object(folder / name), notices
+            except (InputError, NotFoundError) as error:
+                notices += (f"{name} is ignored: {error.message}.",)
+    return {}, notices

@@ -1,0 +1,137 @@
+"""One unified safetensors file from shards, or from a base and its adapter, written as a stream of blocks."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tensorguard.adapters.finding import find_base
+from tensorguard.errors import UsageError
+from tensorguard.formats.adapter import AdapterFiles, is_adapter, read_adapter
+from tensorguard.formats.base import Checkpoint
+from tensorguard.formats.opening import open_checkpoint
+from tensorguard.formats.writer import Chunk, TensorHeader, write_safetensors
+from tensorguard.merge.plan import MergePlan, plan_merge, source_of
+from tensorguard.progress import Progress, Silent
+from tensorguard.tensors.base import Stored, extent
+from tensorguard.tensors.encoding import encode
+
+_SUFFIX = ".safetensors"
+_COPIED_BYTES = 1 << 24
+_COMPUTED_ELEMENTS = 1 << 20
+
+
+@dataclass(frozen=True)
+class MergeResult:
+    """What was merged.
+
+    Attributes:
+        output: The file.
+        tensors: How many tensors it holds.
+        changed: How many of them were computed; the others are copies byte for byte.
+        nbytes: Bytes of all tensors.
+        skipped: It was there already, complete and from the same sources.
+        notices: Things a user should know, one sentence each.
+    """
+
+    output: Path
+    tensors: int
+    changed: int
+    nbytes: int
+    skipped: bool
+    notices: tuple[str, ...]
+
+
+def merge(
+    model: Path,
+    output: Path,
+    *,
+    base: Path | None = None,
+    search: Sequence[Path] = (),
+    dtype: str | None = None,
+    force: bool = False,
+    progress: Progress | None = None,
+) -> MergeResult:
+    """Write a model as one safetensors file: its shards joined, or an adapter merged into its base.
+
+    Tensors keep their order, names and dtypes. Those that an adapter changes are computed in float32 and rounded to the stored
+    dtype, to nearest with ties to even; all others are copied byte for byte. The file appears only when it is whole.
+
+    Args:
+        model: A checkpoint or an adapter.
+        output: The file to write; its name ends in `.safetensors`.
+        base: The adapter's base; else it is looked for in `search`.
+        search: Folders that may hold the base; see `find_base`.
+        dtype: What quantised tensors of a GGUF file are decoded to; see `plan_merge`.
+        force: Write even if the output is there.
+        progress: Told of the bytes written, as one task named after the model.
+
+    Raises:
+        InputError: A file is malformed, or the adapter cannot be applied exactly.
+        NotFoundError: The model or the base is not there.
+        ResourceError: The disk is full or the folder cannot be written.
+        UsageError: The output lies among the inputs, exists and is something else, or has another suffix; or a base was given
+            for a model that is no adapter.
+    """
+    checkpoint, adapter = _open(model, base, search)
+    _check_output(output, checkpoint, adapter)
+    plan = plan_merge(checkpoint, adapter, dtype=dtype)
+    skipped = output.exists() and not force
+    if skipped and not plan.is_written(output):
+        raise UsageError("exists and is not the result of this merge", where=output, hint="give another name, or --force")
+    if not skipped:
+        _write(plan, output, adapter.name if adapter else checkpoint.name, progress or Silent())
+    return MergeResult(output, len(plan.headers), plan.changed, plan.nbytes, skipped, plan.notices)
+
+
+def _open(model: Path, base: Path | None, search: Sequence[Path]) -> tuple[Checkpoint, AdapterFiles | None]:
+    if not is_adapter(model):
+        if base is not None:
+            raise UsageError("a base goes with an adapter, and this is a whole model", where=model, hint="leave --base out")
+        return open_checkpoint(model), None
+    adapter = read_adapter(model)
+    return open_checkpoint(base or find_base(adapter, search)), adapter
+
+
+def _check_output(output: Path, checkpoint: Checkpoint, adapter: AdapterFiles | None) -> None:
+    if output.suffix != _SUFFIX:
+        raise UsageError(f"the output is a safetensors file, so its name must end in {_SUFFIX}", where=output)
+    if output.is_dir():
+        raise UsageError("the output is a folder", where=output, hint="give the path of the file to write")
+    target = output.resolve()
+    tensors = (*checkpoint.tensors, *(adapter.tensors if adapter else ()))
+    files = {Path(info.source.name).resolve() for info in tensors}
+    folders = [Path(opened.location).resolve() for opened in (checkpoint, adapter) if opened is not None]
+    if target in files or any(target.is_relative_to(folder) for folder in folders):
+        raise UsageError("the output lies among the inputs", where=output, hint="write it to another folder")
+
+
+def _write(plan: MergePlan, output: Path, name: str, progress: Progress) -> None:
+    progress.start(name, plan.nbytes, "bytes")
+    try:
+        blocks = (_chunks(stored, header, name, progress) for stored, header in zip(plan.tensors, plan.headers, strict=True))
+        write_safetensors(output, plan.headers, blocks, plan.metadata)
+    finally:
+        progress.finish(name)
+
+
+def _chunks(stored: Stored, header: TensorHeader, task: str, progress: Progress) -> Iterator[Chunk]:
+    info = source_of(stored, header.dtype)
+    if info is not None:
+        for start in range(0, info.nbytes, _COPIED_BYTES):
+            length = min(_COPIED_BYTES, info.nbytes - start)
+            yield info.source.read_at(info.offset + start, length)
+            progress.advance(task, length)
+        return
+    for rows, columns in _blocks(stored):
+        encoded = encode(stored.read(rows, columns), header.dtype)
+        yield encoded
+        progress.advance(task, encoded.nbytes)
+
+
+def _blocks(stored: Stored) -> Iterator[tuple[slice, slice]]:
+    """Cut a tensor into blocks of whole rows; a row that is longer than a block into pieces."""
+    height, width = extent(stored)
+    step, piece = max(1, _COMPUTED_ELEMENTS // max(1, width)), max(1, min(width, _COMPUTED_ELEMENTS))
+    for row in range(0, height if width else 0, step):
+        for column in range(0, width, piece):
+            yield slice(row, min(row + step, height)), slice(column, min(column + piece, width))

@@ -1,0 +1,92 @@
+"""One document per result: everything that any form of report shows."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from tensorguard import __version__
+
+Cell = str | int | float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table with a title, a heading per column and a sentence on how to read it.
+
+    Attributes:
+        title: What it shows.
+        columns: Headings.
+        rows: Cells; strings from files are untrusted, every form of report makes them harmless.
+        note: How to read it; may be empty.
+    """
+
+    title: str
+    columns: Sequence[str]
+    rows: Sequence[Sequence[Cell]]
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A figure that is drawn when it is asked for.
+
+    Attributes:
+        name: A word for its file name.
+        caption: What to see in it.
+        draw: Draws it; imports matplotlib.
+    """
+
+    name: str
+    caption: str
+    draw: Callable[[], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A result, ready to be shown as a table, JSON, a page or pictures.
+
+    Attributes:
+        kind: The command that made it.
+        title: A heading.
+        summary: The answer, in a sentence or two.
+        result: What machines read: anything msgspec can encode.
+        settings: The effective settings.
+        inputs: What was looked at.
+        skipped: What was left out, with reasons.
+        notices: Things to know.
+        tables: What people read.
+        pictures: What people look at.
+    """
+
+    kind: str
+    title: str
+    summary: str
+    result: Any
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    inputs: Sequence[Mapping[str, Any]] = ()
+    skipped: Sequence[Mapping[str, Any]] = ()
+    notices: Sequence[str] = ()
+    tables: Sequence[Table] = ()
+    pictures: Sequence[Picture] = ()
+
+
+def to_json(document: Document) -> str:
+    """Return the JSON envelope, schema `tensorguard/KIND/1` (see `schema/`); equal documents give equal text."""
+    envelope = {
+        "schema": f"tensorguard/{document.kind}/1",
+        "tool": {"name": "tensorguard", "version": __version__},
+        "settings": document.settings,
+        "inputs": document.inputs,
+        "result": document.result,
+        "skipped": document.skipped,
+        "notices": document.notices,
+    }
+    text = msgspec.json.encode(envelope, order="sorted")
+    return msgspec.json.format(text, indent=2).decode() + "\n"
+
+
+def number(value: float) -> str:
+    """Return a number as people read it: four significant digits, no exponent where none is needed."""
+    return f"{value:,}" if isinstance(value, int) else f"{value:.4g}"

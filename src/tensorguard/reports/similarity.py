@@ -1,0 +1,86 @@
+"""What `compare` tells: how far apart models are, and what that can and cannot mean."""
+
+from tensorguard.errors import quote
+from tensorguard.family.similarity import Similarity
+from tensorguard.reports.document import Cell, Document, Picture, Table, number
+
+LIMITS = (
+    "These distances compare architecture, size and the statistics of weights. A small one does not prove descent: models of one "
+    "shape that were trained independently can be as close. A large one means another shape, or weights of another character."
+)
+_MOST_SHOWN = 12
+
+
+def report(similarity: Similarity) -> Document:
+    """Return the document of one comparison."""
+    neighbours = similarity.neighbours()
+    pair = len(similarity.names) == 2
+    tables = [] if pair else [_neighbours(similarity)]
+    if len(similarity.names) <= _MOST_SHOWN:
+        tables.append(_matrix(similarity))
+    if pair:
+        tables.append(_differences(similarity))
+    closest = min(neighbours, key=lambda each: each.distance)
+    return Document(
+        kind="compare",
+        title="How far apart the models are",
+        summary=_summary(similarity, closest.name, closest.nearest, closest.distance),
+        result=similarity_result(similarity),
+        settings={"method": similarity.method, "columns": similarity.columns, "specification": similarity.specification},
+        inputs=[{"model": name} for name in similarity.names],
+        notices=(*similarity.notices, LIMITS),
+        tables=tables,
+        pictures=() if pair else (_heatmap(similarity),),
+    )
+
+
+def similarity_result(similarity: Similarity) -> dict[str, object]:
+    """Return what machines read: names, matrices, neighbours and, for two models, the features one by one."""
+    return {
+        "names": similarity.names,
+        "distance": similarity.distances[0][1] if len(similarity.names) == 2 else None,
+        "distances": similarity.distances,
+        "plane_distances": similarity.plane_distances,
+        "neighbours": similarity.neighbours(),
+        "differences": similarity.differences,
+        "order": similarity.order(),
+    }
+
+
+def _summary(similarity: Similarity, first: str, second: str, distance: float) -> str:
+    if len(similarity.names) > 2:
+        return f"Of {len(similarity.names)} models the closest are {quote(first)} and {quote(second)}, at distance {number(distance)}."
+    if distance == 0:
+        return f"{quote(first)} and {quote(second)} have equal fingerprints."
+    scale = "on a scale from 0 (equal) to 2" if similarity.method != "standardised" else "in the standardised space"
+    return f"{quote(first)} and {quote(second)} are {number(distance)} apart {scale}."
+
+
+def _neighbours(similarity: Similarity) -> Table:
+    rows: list[list[Cell]] = [[each.name, each.nearest, each.distance] for each in similarity.neighbours()]
+    return Table("Nearest neighbour of each model", ("model", "nearest", "distance"), rows)
+
+
+def _matrix(similarity: Similarity) -> Table:
+    order = similarity.order()
+    names = [similarity.names[row] for row in order]
+    rows: list[list[Cell]] = [
+        [str(i + 1), names[i], *(similarity.distances[row][column] for column in order)] for i, row in enumerate(order)
+    ]
+    headings = ("", "model", *(str(i + 1) for i in range(len(names))))
+    return Table("Distances", headings, rows, "Neighbours in the tree of the picture stand together; columns by number.")
+
+
+def _differences(similarity: Similarity) -> Table:
+    rows: list[list[Cell]] = [[each.feature, each.first, each.second, each.relative] for each in similarity.differences]
+    headings = ("feature", similarity.names[0], similarity.names[1], "relative difference")
+    return Table("Feature by feature", headings, rows, "|a - b| / ((|a| + |b|) / 2): 0 is equal, 2 is opposite.")
+
+
+def _heatmap(similarity: Similarity) -> Picture:
+    def draw() -> object:
+        from tensorguard.reports.figures.heatmap import draw_heatmap
+
+        return draw_heatmap(similarity)
+
+    return Picture("distances", "Distances between all models; the tree joins the closest first.", draw)

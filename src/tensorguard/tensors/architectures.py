@@ -1,0 +1,119 @@
+"""Tables of tensor names, kept as data: one JSON file per architecture in `data/architectures`.
+
+A table maps templates to words. A template is the end of a tensor's name; `{layer}` and `{expert}` stand for numbers. The words are
+the role (`tensors.roles`), and then, in any order:
+
+- for `norm`: its place (attention_in, ffn_in, attention_out, ...);
+- `grouped`: fused q, k, v in groups, one per key-value head; without it they lie one after the other;
+- `interleaved`, `swapped`: fused gate, up that alternate row by row, or with up first; without it gate comes first;
+- `transposed`: stored as in x out; `stacked`: experts along the first of three dimensions;
+- `rotary`: rows stored with the two rotary halves interleaved;
+- `@NAME`: the stack, where it is not the table's own.
+
+`extends` names a table to start from, in which `null` removes a template. A bias needs no template of its own.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+
+_FLAGS = frozenset({"grouped", "interleaved", "swapped", "transposed", "stacked", "rotary"})
+_FIELDS = ("{layer}", "{expert}")
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """What a name says about its tensor.
+
+    Attributes:
+        role: See `tensors.roles`.
+        part: Of a norm, its place; of a bias, the role or place of what it is added to; else empty.
+        flags: Layout words, see the module.
+        stack: Which tower it belongs to.
+        numbers: For each number in the template, `{layer}`, `{expert}`, or the literal that must stand there.
+    """
+
+    role: str
+    part: str = ""
+    flags: frozenset[str] = frozenset()
+    stack: str = "decoder"
+    numbers: tuple[str, ...] = ()
+
+    @property
+    def layered(self) -> bool:
+        """Whether it names a tensor inside a block."""
+        return "{layer}" in self.numbers
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """One table.
+
+    Attributes:
+        name: The file's stem.
+        model_types: The values of `model_type` (of GGUF's `general.architecture`) that it is meant for; they only break ties.
+        depth: How many tables it extends.
+        templates: Normalised template (every number a `*`) -> the templates of that form.
+    """
+
+    name: str
+    model_types: frozenset[str]
+    depth: int
+    templates: Mapping[str, tuple[Template, ...]]
+
+
+def is_number(component: str) -> bool:
+    """Say whether a part of a name is a layer or expert index: one to six ASCII digits."""
+    return len(component) <= 6 and component.isascii() and component.isdigit()
+
+
+@cache
+def architectures() -> tuple[Architecture, ...]:
+    """Return all tables, sorted by depth and name: of two that fit equally well the more general one comes first."""
+    folder = files("tensorguard.tensors") / "data" / "architectures"
+    raw = {entry.name.removesuffix(".json"): json.loads(entry.read_text("utf-8")) for entry in folder.iterdir()}
+    tables = (_table(name, raw) for name in raw if "model_types" in raw[name])
+    return tuple(sorted(tables, key=lambda table: (table.depth, table.name)))
+
+
+def _table(name: str, raw: Mapping[str, dict[str, object]]) -> Architecture:
+    chain = [name]
+    while parent := raw[chain[-1]].get("extends"):
+        chain.append(str(parent))
+    words: dict[str, str | None] = {}
+    for ancestor in reversed(chain):
+        words.update(raw[ancestor]["tensors"])  # type: ignore[call-overload]
+    stack = next((str(raw[a]["stack"]) for a in chain if "stack" in raw[a]), "decoder")
+    templates: dict[str, list[Template]] = {}
+    for text, value in words.items():
+        if value is not None:
+            key, template = _parse(text, value, stack)
+            templates.setdefault(key, []).append(template)
+    for key, same_key in list(templates.items()):
+        bias = f"{key.removesuffix('.weight')}.bias" if key.endswith(".weight") else f"{key}_bias"
+        templates.setdefault(bias, [_bias_of(template) for template in same_key])
+    types = frozenset(raw[name]["model_types"])  # type: ignore[call-overload]
+    return Architecture(name, types, len(chain) - 1, {key: tuple(same) for key, same in templates.items()})
+
+
+def _parse(text: str, value: str, stack: str) -> tuple[str, Template]:
+    components = text.split(".")
+    numbered = [c in _FIELDS or is_number(c) for c in components]
+    role, *words = value.split()
+    flags = frozenset(word for word in words if word in _FLAGS)
+    stacks = [word[1:] for word in words if word.startswith("@")]
+    parts = [word for word in words if word not in flags and not word.startswith("@")]
+    template = Template(
+        role,
+        part=parts[0] if parts else "",
+        flags=flags,
+        stack=stacks[0] if stacks else stack,
+        numbers=tuple(c for c, number in zip(components, numbered, strict=True) if number),
+    )
+    return ".".join("*" if number else c for c, number in zip(components, numbered, strict=True)), template
+
+
+def _bias_of(template: Template) -> Template:
+    return Template("bias", template.part or template.role, template.flags, template.stack, template.numbers)

@@ -1,0 +1,49 @@
+"""Tied tensors that a file stores more than once: found by their values, never by what the configuration says."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from tensorguard.tensors.base import Stored, extent
+from tensorguard.tensors.roles import rank
+from tensorguard.tensors.weight import Weight
+
+_TIED_ROLES = ("embed", "lm_head")
+_FIRST_ROWS = 16
+_TILE = 1 << 20
+"""Elements compared at a time, after a first small block that tells most unequal tensors apart."""
+
+
+def copies_of_embedding(weights: Sequence[Weight]) -> list[tuple[Weight, Weight]]:
+    """Return (copy, original) for each embedding or output head that equals an earlier one in shape, dtype and every value.
+
+    Embeddings come before heads, so a head tied to its embedding is the copy. Reading stops at the first difference.
+
+    Raises:
+        InputError: The bytes cannot be read or decoded.
+    """
+    found: list[tuple[Weight, Weight]] = []
+    originals: list[Weight] = []
+    for weight in sorted((w for w in weights if w.role in _TIED_ROLES), key=lambda w: (rank(w.role), w.name)):
+        original = next((o for o in originals if same_values(weight.stored, o.stored)), None)
+        if original is None:
+            originals.append(weight)
+        else:
+            found.append((weight, original))
+    return found
+
+
+def same_values(a: Stored, b: Stored) -> bool:
+    """Say whether two tensors agree in shape, dtype and the bits of every decoded value."""
+    if a.shape != b.shape or a.dtype != b.dtype:
+        return False
+    height, width = extent(a)
+    step = min(_FIRST_ROWS, max(1, _TILE // width))
+    start = 0
+    while start < height:
+        rows = slice(start, min(start + step, height))
+        first, second = (stored.read(rows, slice(0, width)) for stored in (a, b))
+        if not np.array_equal(first.view(np.uint32), second.view(np.uint32)):
+            return False
+        start, step = rows.stop, max(1, _TILE // width)
+    return True
