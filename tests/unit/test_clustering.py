@@ -94,6 +94,7 @@ def test_saved_and_loaded_without_loss(tmp_path: Path) -> None:
         (["centroids", 0], [1.0]),
         (["centroids", 0, 0], 1e70),
         (["centroids", 0, 0], "1"),
+        (["members", 0, "plane", 0], 1e70),
         (["members", 0, "family"], "another"),
         (["members", 0, "distance"], -1.0),
         (["space", "columns", 0], "global_std"),

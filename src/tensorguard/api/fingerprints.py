@@ -99,6 +99,7 @@ def _fingerprint(
             products=settings.products(),
             progress=progress,
             skip_nonfinite=settings.skip_nonfinite,
+            extended=settings.extended,
         )
     except InputError as error:
         error.where = error.where if Path(error.where).exists() else opened.location

@@ -94,8 +94,9 @@ class Clustering:
             raise ValueError("the families are missing or not distinct")
         if len(self.centroids) != len(self.families) or any(len(row) != len(self.space.columns) for row in self.centroids):
             raise ValueError("the centroids do not fit the families and columns")
-        if any(abs(number) > LARGEST for row in self.centroids for number in row):
-            raise ValueError("a centroid is absurdly far away")
+        places = [*self.centroids, *(member.plane for member in self.members)]
+        if any(abs(number) > LARGEST for row in places for number in row):
+            raise ValueError("a centroid or a member is absurdly far away")
         known = set(self.families)
         if any(member.family not in known or member.distance < 0 for member in self.members):
             raise ValueError("a member has no family, or a negative distance")

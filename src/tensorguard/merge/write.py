@@ -17,7 +17,7 @@ from tensorguard.tensors.encoding import encode
 
 _SUFFIX = ".safetensors"
 _COPIED_BYTES = 1 << 24
-_COMPUTED_ELEMENTS = 1 << 20
+_COMPUTED_ELEMENTS = 1 << 18
 
 
 @dataclass(frozen=True)

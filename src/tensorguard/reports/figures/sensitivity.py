@@ -7,7 +7,7 @@ import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import LogLocator
+from matplotlib.ticker import LogLocator, MaxNLocator
 
 from tensorguard.errors import UsageError
 from tensorguard.family.sensitivity import SensitivityAnalysis
@@ -85,7 +85,7 @@ def _panel(axes: Axes, series: Sequence[_Series], strategy: str, score: str) -> 
         axes.yaxis.set_major_formatter("{x:g}")
     axes.grid(axis="y", color="#e6e9ed", linewidth=0.6)
     axes.set_axisbelow(True)
-    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
 
 
 def _series(layers: Sequence[LayerScores]) -> list[_Series]:
