@@ -25,7 +25,7 @@ def test_adds_the_update_and_says_so(tmp_path: Path) -> None:
     model = apply(tmp_path, base={"a": numbers(3), WEIGHT: numbers(6, 4), "z": numbers(2, 2)})
     assert [tensor.name for tensor in model.tensors] == ["a", WEIGHT, "z"]
     assert model.changed == {WEIGHT: "LoRA"}
-    assert model.notices == ("LoRA changes 1 tensors of 1 modules, rank 2, scale 2.",)
+    assert model.notices == ("LoRA changes 1 tensor of the base, rank 2, scale 2.",)
     np.testing.assert_allclose(whole(model.tensors[1]), numbers(6, 4) + UPDATE, rtol=1e-6)
 
 
@@ -58,7 +58,7 @@ def test_tensors_trained_as_a_whole_replace_the_base_s_or_are_new(tmp_path: Path
     np.testing.assert_array_equal(whole(by_name["model.norm.weight"]), numbers(4, seed=5))
     np.testing.assert_array_equal(whole(by_name["score.weight"]), numbers(3, 4))
     assert model.changed["score.weight"] == "new"
-    assert any("2 tensors are the adapter's own" in notice for notice in model.notices)
+    assert any("from the adapter: 2 tensors (" in notice for notice in model.notices)
 
 
 def test_head_of_a_tied_base_that_was_trained_becomes_a_tensor(tmp_path: Path) -> None:

@@ -1,5 +1,7 @@
 """The extended features against the same numbers computed from the materialised gradient, and their invariances."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -8,11 +10,15 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from support.memory import MemoryTensor
+from support.models import tiny, view_of
 from tensorguard.engines.inline import Inline
 from tensorguard.engines.threads import Threads
 from tensorguard.fingerprint.base import LayerFeatures
 from tensorguard.fingerprint.extended import average_extended, extended_features
+from tensorguard.fingerprint.extract import fingerprint
+from tensorguard.fingerprint.file import read_fingerprint, write_fingerprint
 from tensorguard.fingerprint.responses import LayerResponse, respond
+from tensorguard.fingerprint.specification import Specification
 from tensorguard.probes.inputs import ProbeSpec
 from tensorguard.progress import Silent
 from tensorguard.signals.products import NumpyProducts
@@ -124,10 +130,10 @@ def test_row_norms_are_those_of_the_weight() -> None:
     W = np.random.default_rng(7).standard_normal((9000, 70))
     norms = np.linalg.norm(W.astype(np.float32), axis=1)
     found = row_norm_features(ask(W).answers.row_norms)
-    assert [found["row_norm_p05"], found["row_norm_p50"], found["row_norm_p95"]] == pytest.approx(
+    assert [found["weight_row_norm_p05"], found["weight_row_norm_p50"], found["weight_row_norm_p95"]] == pytest.approx(
         list(np.quantile(norms, [0.05, 0.5, 0.95])), rel=1e-5
     )
-    assert found["row_norm_variation"] == pytest.approx(stats.variation(norms), rel=1e-5)
+    assert found["weight_row_norm_variation"] == pytest.approx(stats.variation(norms), rel=1e-5)
 
 
 def test_permuting_rows_changes_only_what_depends_on_their_order() -> None:
@@ -141,7 +147,7 @@ def test_scaling_the_weight_changes_only_its_row_norms() -> None:
     W = np.random.default_rng(10).standard_normal((30, 40))
     before, after = (extended_features(ask(w).answers) for w in (W, 8 * W))
     for name, value in before.items():
-        scale = 8 if name.startswith("row_norm_p") else 1
+        scale = 8 if name.startswith("weight_row_norm_p") else 1
         assert after[name] == pytest.approx(scale * value, rel=1e-6), name
 
 
@@ -169,3 +175,17 @@ def test_averages_are_per_category_and_an_empty_one_is_left_out() -> None:
 
     found = average_extended([layer("ffn", 1), layer("ffn", 3), layer("unknown", 8)], ("attention", "ffn"))
     assert found == {"global_band_low": 4, "ffn_band_low": 2}
+
+
+def test_the_sixteen_are_the_same_to_the_bit_and_the_file_keeps_the_rest(tmp_path: Path) -> None:
+    view = view_of(tiny("llama", num_hidden_layers=5))
+    how = {"engine": Inline(), "products": NumpyProducts(), "progress": Silent()}
+    plain = fingerprint("m", view, Specification(), **how)
+    richer = fingerprint("m", view, Specification(), extended=True, **how)
+    assert richer.features == plain.features
+    assert (plain.extended, richer.specification) == ({}, plain.specification)
+    assert {name.split("_")[0] for name in richer.extended} == {"global", "attention", "ffn", "embedding"}
+    ffn = [layer.extended["effective_rank"] for layer in richer.layers if layer.category == "ffn"]
+    assert richer.extended["ffn_effective_rank"] == pytest.approx(np.mean(ffn))
+    write_fingerprint(tmp_path / "m.tgfp", richer)
+    assert read_fingerprint(tmp_path / "m.tgfp") == richer

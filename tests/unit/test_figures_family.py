@@ -106,6 +106,12 @@ def test_every_published_model_is_named() -> None:
     assert all(shown(each.name) in named for each in vectors)
 
 
+def test_few_models_are_named_in_the_picture_itself() -> None:
+    figure = draw_scatter(cluster(families(["x", "y"], members=2), ["x", "y"]))
+    beside_points = {each.get_text() for each in figure.axes[0].texts}
+    assert beside_points == {"x", "x-0", "x-1", "y", "y-0", "y-1"}
+
+
 def test_the_scatter_says_what_it_shows() -> None:
     written = " ".join(each.get_text() for each in texts(scatter(published_vectors(), published_labels())))
     assert "47 of 50 derivatives right (94%)" in written

@@ -22,7 +22,9 @@ def weight(array: np.ndarray) -> Weight:
 
 def ask(*arrays: np.ndarray, probes: ProbeSpec | None = None, products: Products | None = None, workers: int = 0, **more: bool):
     engine = Threads(workers) if workers else Inline()
-    return list(respond([weight(a) for a in arrays], probes or ProbeSpec(), engine, products or NumpyProducts(), Silent(), **more))
+    return list(
+        respond([weight(a) for a in arrays], probes or ProbeSpec(), engine, products or NumpyProducts(), Silent(), **more)
+    )
 
 
 @pytest.fixture(scope="module")

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from support.memory import MemoryTensor
 from support.models import tiny, view_of
 from tensorguard.errors import UsageError

@@ -1,10 +1,12 @@
 """Fused tensors cut as the model's own forward pass cuts them, done here by hand with torch."""
 
+import functools
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+
 from support.models import arrays, matrix, stored, tiny, view_of
 from tensorguard.tensors.view import View, canonical_view
 
@@ -95,6 +97,26 @@ def test_stacked_experts_stored_in_by_out() -> None:
         check(view_of(llama4), 0, {"gate": gate.T, "up": up.T, "down": experts.down_proj[e].T}, e)
 
 
+META = {
+    "embed_tokens": "tok_embeddings",
+    "lm_head": "output",
+    "self_attn.q_proj": "attention.wq",
+    "self_attn.k_proj": "attention.wk",
+    "self_attn.v_proj": "attention.wv",
+    "self_attn.o_proj": "attention.wo",
+    "mlp.gate_proj": "feed_forward.w1",
+    "mlp.up_proj": "feed_forward.w3",
+    "mlp.down_proj": "feed_forward.w2",
+    "input_layernorm": "attention_norm",
+    "post_attention_layernorm": "ffn_norm",
+}
+
+
+def meta_name(name: str) -> str:
+    """Meta's name of one of llama's tensors."""
+    return functools.reduce(lambda text, old: text.replace(old, META[old]), META, name)
+
+
 def renamed(model: torch.nn.Module, change: Any) -> View:
     """The view of llama's weights under another model's names and layout."""
     named = {}
@@ -109,17 +131,16 @@ def test_internlm2_baichuan_and_original_olmo_give_the_view_of_llama() -> None:
     parts = {role: [getattr(block.self_attn, f"{role}_proj").weight for block in model.model.layers] for role in "qkv"}
 
     def internlm2(name: str, tensor: torch.Tensor) -> dict[str, torch.Tensor]:
-        for old, new in (
-            ("embed_tokens", "tok_embeddings"), ("lm_head", "output"), ("self_attn.o_proj", "attention.wo"), ("mlp.gate_proj", "feed_forward.w1"),
-            ("mlp.up_proj", "feed_forward.w3"), ("mlp.down_proj", "feed_forward.w2"), ("input_layernorm", "attention_norm"),
-            ("post_attention_layernorm", "ffn_norm"),
-        ):  # fmt: skip
-            name = name.replace(old, new)
-        if "q_proj" in name:
+        name = meta_name(name)
+        if ".wq." in name:
             layer = int(name.split(".")[2])
-            grouped = [parts["q"][layer].view(2, 2, 8, 32), parts["k"][layer].view(2, 1, 8, 32), parts["v"][layer].view(2, 1, 8, 32)]
+            grouped = [
+                parts["q"][layer].view(2, 2, 8, 32),
+                parts["k"][layer].view(2, 1, 8, 32),
+                parts["v"][layer].view(2, 1, 8, 32),
+            ]
             return {f"model.layers.{layer}.attention.wqkv.weight": torch.cat(grouped, dim=1).reshape(64, 32).detach()}
-        return {} if "k_proj" in name or "v_proj" in name else {name: tensor}
+        return {} if ".wk." in name or ".wv." in name else {name: tensor}
 
     def baichuan(name: str, tensor: torch.Tensor) -> dict[str, torch.Tensor]:
         if "q_proj" in name:
@@ -141,13 +162,7 @@ def test_meta_names_restore_the_rotary_halves() -> None:
     model = tiny("llama")
 
     def meta(name: str, tensor: torch.Tensor) -> dict[str, torch.Tensor]:
-        for old, new in (
-            ("model.", ""), ("embed_tokens", "tok_embeddings"), ("lm_head", "output"), ("self_attn.q_proj", "attention.wq"),
-            ("self_attn.k_proj", "attention.wk"), ("self_attn.v_proj", "attention.wv"), ("self_attn.o_proj", "attention.wo"),
-            ("mlp.gate_proj", "feed_forward.w1"), ("mlp.up_proj", "feed_forward.w3"), ("mlp.down_proj", "feed_forward.w2"),
-            ("input_layernorm", "attention_norm"), ("post_attention_layernorm", "ffn_norm"),
-        ):  # fmt: skip
-            name = name.replace(old, new)
+        name = meta_name(name.removeprefix("model."))
         if ".wq." in name or ".wk." in name:
             heads = tensor.shape[0] // 8
             tensor = tensor.view(heads, 2, 4, 32).transpose(1, 2).reshape(tensor.shape)

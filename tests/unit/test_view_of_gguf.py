@@ -11,6 +11,7 @@ import gguf
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+
 from support.models import arrays, matrix, stored, tiny, view_of
 from tensorguard.tensors.view import View, canonical_view
 
@@ -35,7 +36,9 @@ def gpt2(named: Arrays) -> Arrays:
 def fused_heads(named: Arrays) -> Arrays:
     """GPT-NeoX and BLOOM: from head by head to all q, all k, all v."""
     return {
-        n: np.concatenate(np.split(a.reshape(4, 3, 8, *a.shape[1:]), 3, axis=1)).reshape(a.shape) if "query_key_value" in n else a
+        n: np.concatenate(np.split(a.reshape(4, 3, 8, *a.shape[1:]), 3, axis=1)).reshape(a.shape)
+        if "query_key_value" in n
+        else a
         for n, a in named.items()
     }
 
@@ -44,13 +47,20 @@ def same(named: Arrays) -> Arrays:
     return named
 
 
+def bert(named: Arrays) -> Arrays:
+    """The converter strips the model's prefix."""
+    return {re.sub("^(bert|roberta)[.]", "", name): array for name, array in named.items()}
+
+
 def mixtral(named: Arrays) -> Arrays:
     """Experts from gate_up to one stack each, as w1 and w3."""
     changed: Arrays = {}
     for name, array in llama(named).items():
         if name.endswith("experts.gate_up_proj"):
             base = name.removesuffix("mlp.experts.gate_up_proj")
-            changed[f"{base}mlp.experts.gate_proj.weight"], changed[f"{base}mlp.experts.up_proj.weight"] = np.split(array, 2, axis=1)
+            changed[f"{base}mlp.experts.gate_proj.weight"], changed[f"{base}mlp.experts.up_proj.weight"] = np.split(
+                array, 2, axis=1
+            )
         else:
             changed[f"{name}.weight" if name.endswith("experts.down_proj") else name] = array
     return changed
@@ -86,8 +96,8 @@ CASES: list[tuple[str, str, str, dict[str, Any], Callable[[Arrays], Arrays]]] = 
     ("olmo2", "CausalLM", "olmo2", {}, same),
     ("nemotron", "CausalLM", "nemotron", {}, same),
     ("mixtral", "CausalLM", "llama", {"num_local_experts": 4}, mixtral),
-    ("bert", "MaskedLM", "bert", {}, same),
-    ("roberta", "MaskedLM", "bert", {}, same),
+    ("bert", "MaskedLM", "bert", {}, bert),
+    ("roberta", "MaskedLM", "bert", {}, bert),
     ("t5", "Seq2SeqLM", "t5", {"d_model": 32, "d_kv": 8, "d_ff": 48, "num_layers": 2, "num_heads": 4}, same),
 ]
 

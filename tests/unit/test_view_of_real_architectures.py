@@ -4,6 +4,7 @@ from collections import Counter
 from typing import Any
 
 import pytest
+
 from support.models import tiny, view_of
 
 ATTENTION = {"q": 2, "k": 2, "v": 2, "o": 2}
@@ -38,7 +39,12 @@ DECODERS: list[tuple[str, dict[str, Any], str, dict[str, int]]] = [
     ("phi", {}, "phi", FOX),
     ("phi3", {}, "phi3", LLAMA),
     ("gpt2", GPT2_SIZES, "gpt2", without(FOX, "lm_head", position=1)),
-    ("gpt_neo", {"attention_types": [[["global"], 2]], "num_layers": 2, "num_heads": 4}, "gpt_neo", without(FOX, "lm_head", position=1)),
+    (
+        "gpt_neo",
+        {"attention_types": [[["global"], 2]], "num_layers": 2, "num_heads": 4},
+        "gpt_neo",
+        without(FOX, "lm_head", position=1),
+    ),
     ("gpt_neox", {}, "gpt_neox", FOX),
     ("gptj", {**GPT2_SIZES, "rotary_dim": 4}, "gptj", FOX),
     ("gpt_bigcode", GPT2_SIZES, "gpt_bigcode", without(FOX, "lm_head", position=1)),
@@ -47,7 +53,12 @@ DECODERS: list[tuple[str, dict[str, Any], str, dict[str, int]]] = [
     ("falcon", {"new_decoder_architecture": True, "num_kv_heads": 2}, "falcon", without(FOX, "lm_head")),
     ("falcon", {"multi_query": True}, "falcon", without(FOX, "lm_head")),
     ("falcon", {"multi_query": False, "bias": True}, "falcon", without(FOX, "lm_head")),
-    ("opt", {"ffn_dim": 48, "word_embed_proj_dim": 16}, "opt", without(FOX, "lm_head", position=1, project_in=1, project_out=1)),
+    (
+        "opt",
+        {"ffn_dim": 48, "word_embed_proj_dim": 16},
+        "opt",
+        without(FOX, "lm_head", position=1, project_in=1, project_out=1),
+    ),
     ("mpt", {"d_model": 32, "n_heads": 4, "n_layers": 2}, "mpt", without(FOX, "lm_head")),
     ("persimmon", {}, "persimmon", FOX),
     ("stablelm", {}, "stablelm", LLAMA),
@@ -69,12 +80,19 @@ DECODERS: list[tuple[str, dict[str, Any], str, dict[str, int]]] = [
     ("qwen3_moe", {**EXPERTS, **EIGHT}, "moe", MOE),
     ("qwen2_moe", {**EXPERTS, "shared_expert_intermediate_size": 24}, "qwen2_moe", {**ENDS, **ATTENTION, **SHARED}),
     ("gpt_oss", {"num_local_experts": 4, **EIGHT}, "gpt_oss", MOE),
-    ("llama4_text", {"num_local_experts": 4, **EIGHT, "intermediate_size_mlp": 48}, "llama4", {**MOE, "gate": 10, "up": 10, "down": 10}),
+    (
+        "llama4_text",
+        {"num_local_experts": 4, **EIGHT, "intermediate_size_mlp": 48},
+        "llama4",
+        {**MOE, "gate": 10, "up": 10, "down": 10},
+    ),
     ("mamba", {}, "mamba", {"embed": 1, "ssm_in": 2, "ssm_x": 2, "ssm_dt": 2, "ssm_a": 2, "ssm_out": 2}),
 ]
 
 
-@pytest.mark.parametrize(("model_type", "settings", "table", "roles"), DECODERS, ids=lambda value: value if isinstance(value, str) else "")
+@pytest.mark.parametrize(
+    ("model_type", "settings", "table", "roles"), DECODERS, ids=lambda value: value if isinstance(value, str) else ""
+)
 def test_decoder(model_type: str, settings: dict[str, Any], table: str, roles: dict[str, int]) -> None:
     model = tiny(model_type, **settings)
     view = view_of(model)
@@ -126,7 +144,11 @@ T5_SIZES = {"d_model": 32, "d_kv": 8, "d_ff": 48, "num_layers": 2, "num_heads": 
 
 @pytest.mark.parametrize(
     ("model_type", "settings", "inner"),
-    [("t5", {}, PLAIN), ("t5", {"feed_forward_proj": "gated-gelu"}, GATED), ("mt5", {"feed_forward_proj": "gated-gelu"}, GATED)],
+    [
+        ("t5", {}, PLAIN),
+        ("t5", {"feed_forward_proj": "gated-gelu"}, GATED),
+        ("mt5", {"feed_forward_proj": "gated-gelu"}, GATED),
+    ],
 )
 def test_encoder_decoder(model_type: str, settings: dict[str, Any], inner: dict[str, int]) -> None:
     model = tiny(model_type, "Seq2SeqLM", **T5_SIZES, **settings)
@@ -142,7 +164,11 @@ def test_encoder_decoder(model_type: str, settings: dict[str, Any], inner: dict[
 
 
 def test_bart() -> None:
-    sizes = {f"{side}_{what}": n for side in ("encoder", "decoder") for what, n in (("layers", 2), ("attention_heads", 4), ("ffn_dim", 48))}
+    sizes = {
+        f"{side}_{what}": n
+        for side in ("encoder", "decoder")
+        for what, n in (("layers", 2), ("attention_heads", 4), ("ffn_dim", 48))
+    }
     model = tiny("bart", "Seq2SeqLM", d_model=32, **sizes)
     view = view_of(model)
     assert view.unknown == ()

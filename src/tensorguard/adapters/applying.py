@@ -69,7 +69,7 @@ def adapted(base: Checkpoint, adapter: AdapterFiles) -> AdaptedModel:
         changed[name] = kind.title
     if not changed and kind.title != "soft prompt":
         settings.refuse("it changes nothing: it holds no factors")
-    return AdaptedModel(tuple(tensors), changed, (_summary(kind.title, settings, planned, found), *_whole_notices(changed)))
+    return AdaptedModel(tuple(tensors), changed, (_summary(kind.title, settings, planned), *_whole_notices(changed)))
 
 
 def _put_whole(found: AdapterTensors, tensors: BaseTensors, settings: Settings) -> dict[str, str]:
@@ -98,7 +98,7 @@ def _put_whole(found: AdapterTensors, tensors: BaseTensors, settings: Settings) 
     return done
 
 
-def _summary(title: str, settings: Settings, planned: Mapping[str, AdaptedTensor], found: AdapterTensors) -> str:
+def _summary(title: str, settings: Settings, planned: Mapping[str, AdaptedTensor]) -> str:
     if title == "soft prompt":
         count = settings.number("num_virtual_tokens", 0)
         return f"The adapter is a soft prompt of {count:g} virtual tokens: the base's weights are unchanged."
@@ -108,7 +108,7 @@ def _summary(title: str, settings: Settings, planned: Mapping[str, AdaptedTensor
         for tensor in planned.values()
         if isinstance(tensor, AddedTensor | DoraTensor) and isinstance(tensor.update, LowRank)
     ]
-    text = f"{kind} changes {len(planned)} tensors of {len(found.modules)} modules"
+    text = f"{kind} changes {_count(len(planned), 'tensor')} of the base"
     if pairs:
         text += f", rank {_span(pair.up.shape[1] for pair in pairs)}, scale {_span(pair.scale for pair in pairs)}"
     return f"{text}."
@@ -119,15 +119,17 @@ def _span(values: Iterable[float]) -> str:
     return f"{found[0]:g}" if len(found) == 1 else f"{found[0]:g} to {found[-1]:g}"
 
 
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 def _whole_notices(changed: Mapping[str, str]) -> list[str]:
     notices = []
     for word, says in (
-        ("replaced", "are the adapter's own, trained as a whole"),
-        ("new", "are the adapter's and not in the base"),
+        ("replaced", "Trained as a whole and taken from the adapter"),
+        ("new", "Not in the base, from the adapter"),
     ):
-        names = [name for name, what in changed.items() if what == word]
+        names = [quote(name) for name, what in changed.items() if what == word]
         if names:
-            notices.append(
-                f"{len(names)} tensors {says}: {', '.join(quote(name) for name in names[:4])}{', …' if len(names) > 4 else ''}."
-            )
+            notices.append(f"{says}: {_count(len(names), 'tensor')} ({', '.join(names[:4])}{', …' if len(names) > 4 else ''}).")
     return notices

@@ -28,5 +28,5 @@ class LowRank:
         if self.turned:
             rows, columns = columns, rows
         inner = slice(0, self.up.shape[1])
-        product = (self.up.read(rows, inner) * np.float32(self.scale)) @ self.down.read(inner, columns)
+        product: Float32 = (self.up.read(rows, inner) * np.float32(self.scale)) @ self.down.read(inner, columns)
         return product.T if self.turned else product

@@ -65,16 +65,21 @@ class BaseTensors:
             refuse(
                 f"it is for another base, which has {quote(module + '.weight')}; this one does not", self._settings.where, hint
             )
-        if stored.dtype not in _CHANGEABLE:
-            reason = f"it changes {quote(stored.name)}, which the base stores as {quote(stored.dtype)}"
-            refuse(reason, self._settings.where, "convert the base to BF16, F16 or F32 safetensors first")
+        self._check_dtype(stored)
         if len(stored.shape) != 2:
             self._settings.refuse_unmergeable(f"changing {quote(stored.name)}, which has {len(stored.shape)} dimensions,")
         return stored
 
     def bias(self, weight: Stored) -> Stored | None:
-        """Return the bias that goes with a weight, or None."""
-        return self._current.get(f"{weight.name.removesuffix('weight')}bias")
+        """Return the bias that goes with a weight, of a floating-point dtype, or None.
+
+        Raises:
+            InputError: It is of another dtype.
+        """
+        stored = self._bias(weight)
+        if stored is not None:
+            self._check_dtype(stored)
+        return stored
 
     def fan_in_fan_out(self, weight: Stored, outputs: int | None, inputs: int | None) -> bool:
         """Say whether a weight is stored as in x out (GPT-2's Conv1D) and not as out x in.
@@ -102,21 +107,29 @@ class BaseTensors:
         evidence = self._layers_like(weight.name)
         return self._settings.flag("fan_in_fan_out") if evidence is None else evidence
 
+    def _bias(self, weight: Stored) -> Stored | None:
+        return self._current.get(f"{weight.name.removesuffix('weight')}bias")
+
+    def _check_dtype(self, stored: Stored) -> None:
+        if stored.dtype not in _CHANGEABLE:
+            reason = f"it changes {quote(stored.name)}, which the base stores as {quote(stored.dtype)}"
+            refuse(reason, self._settings.where, "convert the base to BF16, F16 or F32 safetensors first")
+
     def _layers_like(self, name: str) -> bool | None:
-        leaf = name.split(".")[-2:][0]
+        """Return whether all layers of a name's last part that show their orientation are in x out; None if they disagree."""
+        leaf = name.split(".")[-2]
         if leaf not in self._evidence:
-            ways = set()
-            for stored in self._current.values():
-                if len(stored.shape) == 2 and stored.name.split(".")[-2:] == [leaf, "weight"]:
-                    bias = self.bias(stored)
-                    if (
-                        bias is not None
-                        and stored.shape[0] != stored.shape[1]
-                        and bias.shape[0:1] in (stored.shape[0:1], stored.shape[1:])
-                    ):
-                        ways.add(bias.shape[0:1] == stored.shape[1:])
+            weights = (stored for stored in self._current.values() if stored.name.split(".")[-2:] == [leaf, "weight"])
+            ways = {way for weight in weights if (way := self._shown_by_bias(weight)) is not None}
             self._evidence[leaf] = ways.pop() if len(ways) == 1 else None
         return self._evidence[leaf]
+
+    def _shown_by_bias(self, weight: Stored) -> bool | None:
+        bias = self._bias(weight)
+        if bias is None or len(weight.shape) != 2 or weight.shape[0] == weight.shape[1]:
+            return None
+        ways: dict[tuple[int, ...], bool] = {weight.shape[:1]: False, weight.shape[1:]: True}
+        return ways.get(bias.shape)
 
 
 def _end(name: str) -> str:

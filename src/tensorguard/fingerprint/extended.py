@@ -6,6 +6,8 @@ They are functions of the same columns as the 16: every repeat with its final in
 from collections.abc import Sequence
 from statistics import fmean
 
+from threadpoolctl import threadpool_limits
+
 from tensorguard.fingerprint.base import LayerFeatures
 from tensorguard.fingerprint.responses import Answers
 from tensorguard.signals.rank import rank_features
@@ -20,12 +22,13 @@ def extended_features(answers: Answers) -> dict[str, float]:
     Args:
         answers: Its responses; all of them finite, none zero.
     """
-    return {
-        **spectrum_features(answers.O, answers.X),
-        **structure_features(answers.O, answers.X),
-        **rank_features(answers.O, answers.X),
-        **row_norm_features(answers.row_norms),
-    }
+    with threadpool_limits(1, user_api="blas"):  # so that the machine's processors cannot change a bit
+        return {
+            **spectrum_features(answers.O, answers.X),
+            **structure_features(answers.O, answers.X),
+            **rank_features(answers.O, answers.X),
+            **row_norm_features(answers.row_norms),
+        }
 
 
 def average_extended(layers: Sequence[LayerFeatures], categories: Sequence[str]) -> dict[str, float]:

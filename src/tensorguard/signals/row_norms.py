@@ -13,5 +13,5 @@ def row_norm_features(row_norms: NDArray[np.float64]) -> dict[str, float]:
     Args:
         row_norms: ||w_i||, float64 of shape (m,), not all zero.
     """
-    found = {f"row_norm_p{q:02d}": float(np.percentile(row_norms, q)) for q in QUANTILES}
-    return found | {"row_norm_variation": float(row_norms.std() / row_norms.mean())}
+    found = {f"weight_row_norm_p{q:02d}": float(np.percentile(row_norms, q)) for q in QUANTILES}
+    return found | {"weight_row_norm_variation": float(row_norms.std() / row_norms.mean())}

@@ -28,14 +28,14 @@ def gradient_structure(O: Float32, X: Float32) -> NDArray[np.float64]:  # noqa: 
     for column in range(O.shape[1]):
         o, x = O[:, column].astype(np.float64), X[:, column].astype(np.float64)
         u = o / np.linalg.norm(o)
-        length = np.linalg.norm(x)
+        squares = u * u
         features[:, column] = (
             u.std() * abs(x.mean()),
             x.std() * abs(u.mean()),
-            np.abs(u).std() * length,
+            np.abs(u).std() * np.linalg.norm(x),
             np.abs(x).std(),
             np.abs(u).max() * np.abs(x).max(),
-            1.0 / (len(u) * (u**4).sum()),
+            1.0 / (len(u) * (squares * squares).sum()),
         )
     return features
 

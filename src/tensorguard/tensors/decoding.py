@@ -41,4 +41,3 @@ def decode(raw: NDArray[np.uint8], dtype: str) -> Float32:
     """
     with np.errstate(over="ignore"):
         return raw.view(PLAIN[dtype]).astype(np.float32, copy=False)
-

@@ -18,7 +18,7 @@ _WRAPPERS = frozenset({"_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped
 _OLD_NAMES = {"gamma": "weight", "beta": "bias"}
 _MATCHED = 0.5
 """Least share of the matrices that a table must recognise, with shapes that agree."""
-_AGREEING = 0.75
+_AGREEING = 0.9
 """Least share of the recognised readers and writers whose shapes agree."""
 
 

@@ -15,6 +15,9 @@ from tensorguard.reports.figures.placement import Label, place_labels
 MOST_LISTED = 150
 """Beyond so many models, only bases and wrong ones are named."""
 
+FEWEST_NUMBERED = 16
+"""Fewer models are all named in the picture itself."""
+
 _WRONG = "#cc3311"
 _STAR, _CIRCLE, _RING = 17.0, 7.5, 14.0  # diameters of the marks, in points
 _LINE = 0.16  # inches per line of the list
@@ -26,7 +29,7 @@ def draw_scatter(clustering: Clustering) -> Figure:
     """Draw a clustering: bases as stars, derivatives as circles, the colour that of the family they were put into.
 
     Models put into another family than their label's have a red ring. Bases and wrong ones are named in the picture, the others
-    numbered, and the numbers listed beside it.
+    numbered (or named too, if they are few), and all are listed beside it.
     """
     members, families = clustering.members, clustering.families
     numbers = _numbering(clustering) if len(members) <= MOST_LISTED else {}
@@ -89,7 +92,9 @@ def _axes_labels(axes: Axes, explained: Sequence[float]) -> None:
     axes.grid(color="#eceff2", linewidth=0.8)
     axes.set_axisbelow(True)
     axes.margins(0.08)
+    axes.set_aspect("equal", adjustable="datalim")  # so that near in the picture is near in the plane
     axes.autoscale_view()
+    axes.apply_aspect()
 
 
 def _labels(members: Sequence[Member], families: Sequence[str], numbers: Mapping[str, int], axes: Axes) -> list[Label]:
@@ -102,6 +107,9 @@ def _labels(members: Sequence[Member], families: Sequence[str], numbers: Mapping
             wrong.append(Label(shown(member.name, 40), member.plane, 8.5, _WRONG, clearance=radius))
         elif numbers:
             others.append(member)
+    if len(members) < FEWEST_NUMBERED:
+        others_named = (Label(shown(member.name, 40), member.plane, 8.5, "#3c444d") for member in others)
+        return [*bases, *wrong, *others_named]
     heaps = [(heap[0].plane, ", ".join(str(numbers[member.name]) for member in heap)) for heap in _heaps(others, axes)]
     return [*bases, *wrong, *(Label(text, place, 8.0, "#3c444d") for place, text in heaps)]
 

@@ -60,11 +60,12 @@ def _panel(axes: Axes, clustering: Clustering, result: Result, title: bool) -> N
     found = result.accuracy
     count = f"{found.right_derivatives} of {found.derivatives} derivatives right" if found.derivatives else ""
     if title:
-        axes.set_title(result.strategy, weight="bold", loc="left", pad=8)
-    axes.text(0.98, 0.98, count, transform=axes.transAxes, ha="right", va="top", fontsize=8.5)
+        axes.set_title(result.strategy, weight="bold", loc="left", pad=20)
+    axes.text(0.0, 1.02, count, transform=axes.transAxes, va="bottom", fontsize=8.5)
     axes.set_xticks([])
     axes.set_yticks([])
     axes.margins(0.08)
+    axes.set_aspect("equal", adjustable="datalim")
     axes.spines[:].set_visible(True)
     axes.spines[:].set_color("#d9dee4")
 
