@@ -3,7 +3,7 @@
 The public names, each imported when it is first used:
 
 - `open_model`, `Model`: a checkpoint in any supported container, an adapter applied if it is one
-- `fingerprint`, `fingerprint_many`, `Settings`, `Specification`, `ProbeSpec`, `Fingerprint`: the paper's 16 numbers
+- `fingerprint_model`, `fingerprint_many`, `Settings`, `Specification`, `ProbeSpec`, `Fingerprint`: the paper's 16 numbers
 - `read_fingerprint`, `write_fingerprint`: the `.tgfp` file
 - `load_vectors`, `compare`, `cluster`, `classify`, `load_clustering`, `save_clustering`: distances and families
 - `sensitivity`, `compare_sensitivities`, `SensitivitySettings`: how strongly layers answer
@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from tensorguard.api.families import classify, cluster, compare, load_vectors
-    from tensorguard.api.fingerprints import Settings, fingerprint, fingerprint_many
+    from tensorguard.api.fingerprints import Settings, fingerprint_many, fingerprint_model
     from tensorguard.api.models import Model, open_model
     from tensorguard.api.studies import compare_sensitivities, inspect, merge_many, sensitivity
     from tensorguard.errors import (
@@ -40,7 +40,7 @@ __version__ = "0.1.0"
 
 _HOME = {
     "tensorguard.api.families": ("classify", "cluster", "compare", "load_vectors"),
-    "tensorguard.api.fingerprints": ("Settings", "fingerprint", "fingerprint_many"),
+    "tensorguard.api.fingerprints": ("Settings", "fingerprint_many", "fingerprint_model"),
     "tensorguard.api.models": ("Model", "open_model"),
     "tensorguard.api.studies": ("compare_sensitivities", "inspect", "merge_many", "sensitivity"),
     "tensorguard.errors": (
@@ -78,8 +78,8 @@ __all__ = [
     "cluster",
     "compare",
     "compare_sensitivities",
-    "fingerprint",
     "fingerprint_many",
+    "fingerprint_model",
     "inspect",
     "load_clustering",
     "load_vectors",

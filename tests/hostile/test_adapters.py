@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from support.adapters import KEY, LAYER, apply, numbers, write_adapter, write_base
+from support.adapters import KEY, LAYER, apply, numbers, whole, write_adapter, write_base
 from support.containers import gguf_bytes, gguf_tensor
 from tensorguard.adapters.applying import adapted
 from tensorguard.errors import InputError
@@ -28,6 +28,7 @@ CONFIGS: dict[str, tuple[Mapping[str, Any], str]] = {
     "alpha is text": ({"lora_alpha": "16"}, "lora_alpha"),
     "alpha is true": ({"lora_alpha": True}, "alpha"),
     "alpha is a list": ({"alpha_pattern": {"q_proj": [1]}}, "alpha_pattern"),
+    "alpha enormous": ({"lora_alpha": 1e300}, "scale"),
     "rank zero": ({"r": 0}, "rank"),
     "rank negative": ({"r": -2}, "rank"),
     "rank broken": ({"r": 2.5}, "rank"),
@@ -158,6 +159,14 @@ def test_tensors_are_refused(name: str, tmp_path: Path) -> None:
 def test_other_kinds_are_refused(name: str, tmp_path: Path) -> None:
     config, tensors, message = KINDS[name]
     refused(tmp_path, config, tensors, message)
+
+
+def test_rotation_that_cannot_be_made(tmp_path: Path) -> None:
+    config = {"peft_type": "OFT", "use_cayley_neumann": False}
+    tensors = {f"{KEY}.oft_R.weight": np.array([[1e30, 1e30, 3e38]] * 2, np.float32)}
+    model = apply(tmp_path, config, tensors, {f"{LAYER}.weight": numbers(4, 6)})
+    with pytest.raises(InputError, match="too large"):
+        whole(model.tensors[0])
 
 
 def test_what_is_not_exact_names_the_way_out(tmp_path: Path) -> None:

@@ -93,3 +93,31 @@ def test_stacks_of_absurdly_many_experts_are_listed() -> None:
     view = canonical_view(stored(named), {}, "safetensors")
     assert dict(view.excluded)["model.layers.0.mlp.experts.gate_up_proj"].startswith("3-dimensional")
     assert len(view.weights) < 100
+
+
+PACKERS = {
+    "gptq": {
+        "{}.qweight": ((4, 32), "I32"),
+        "{}.qzeros": ((1, 4), "I32"),
+        "{}.scales": ((1, 32), "F16"),
+        "{}.g_idx": ((32,), "I32"),
+    },
+    "bitsandbytes": {"{}.weight": ((512, 1), "U8"), "{}.weight.absmax": ((16,), "F32"), "{}.weight.quant_map": ((16,), "F32")},
+    "mlx": {"{}.weight": ((32, 4), "U32"), "{}.scales": ((32, 1), "F16")},
+}
+
+
+@pytest.mark.parametrize("packer", sorted(PACKERS))
+def test_packed_weights_are_listed_and_said_never_taken_for_numbers(packer: str) -> None:
+    made = []
+    for name, array in arrays(tiny("llama")).items():
+        stem = name.removesuffix(".weight")
+        if "_proj" in name:
+            made += [MemoryTensor(end.format(stem), np.ones(*shape), kind) for end, (*shape, kind) in PACKERS[packer].items()]
+        else:
+            made.append(MemoryTensor(name, array))
+    view = canonical_view(made, {}, "safetensors")
+    assert [w.role for w in view.weights] == ["embed", "lm_head"]
+    assert view.unknown == ()
+    assert any("not applied" in notice for notice in view.notices)
+    assert sum("not decoded" in reason for _, reason in view.excluded) == 14

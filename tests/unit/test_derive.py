@@ -3,11 +3,11 @@
 import json
 
 import torch
-from benchmarks.checkpoint import read
 from peft import PeftModel
 from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM
 
+from benchmarks.checkpoint import read
 from support.real import real_model
 
 BASE = "smollm2-135m-instruct-bf16"

@@ -8,7 +8,9 @@ import tensorguard
 
 @pytest.mark.parametrize("name", tensorguard.__all__)
 def test_every_public_name_is_there_and_documented(name: str) -> None:
-    assert getattr(tensorguard, name).__doc__
+    found = getattr(tensorguard, name)
+    assert callable(found)
+    assert found.__doc__
 
 
 def test_an_unknown_name_is_an_attribute_error() -> None:

@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 import torch
+from scipy import stats
+
 from benchmarks import synthetic
 from benchmarks.published import STATISTICS, STRATEGIES, fingerprint, gradient_statistics, perturbed, select, weight_gradient
-from scipy import stats
 
 KEYS = [f"global_{statistic}" for statistic in STATISTICS]
 KEYS += [f"{category}_{statistic}" for category in ("attention", "ffn", "embedding") for statistic in STATISTICS[:3]]

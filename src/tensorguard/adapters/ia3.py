@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from tensorguard.adapters.base import AdaptedTensor
 from tensorguard.adapters.factors import Factors, vector
 from tensorguard.adapters.matching import BaseTensors
@@ -26,7 +28,8 @@ class ScaledTensor(AdaptedTensor):
         """Compute a block; see `Stored.read`."""
         block = self.base.read(rows, columns)
         factors = vector(self.factors)
-        block *= factors[rows, None] if self.by_rows else factors[columns]
+        with np.errstate(over="ignore", invalid="ignore"):
+            block *= factors[rows, None] if self.by_rows else factors[columns]
         return block
 
 

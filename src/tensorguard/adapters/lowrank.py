@@ -2,8 +2,6 @@
 
 from dataclasses import dataclass
 
-import numpy as np
-
 from tensorguard.tensors.base import Float32, Stored
 
 
@@ -28,5 +26,7 @@ class LowRank:
         if self.turned:
             rows, columns = columns, rows
         inner = slice(0, self.up.shape[1])
-        product: Float32 = (self.up.read(rows, inner) * np.float32(self.scale)) @ self.down.read(inner, columns)
+        up = self.up.read(rows, inner)
+        up *= self.scale
+        product = up @ self.down.read(inner, columns)
         return product.T if self.turned else product

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from tensorguard.adapters.base import AdaptedTensor
+from tensorguard.adapters.errors import refuse
 from tensorguard.adapters.factors import Factors
 from tensorguard.adapters.matching import BaseTensors
 from tensorguard.adapters.settings import Settings
+from tensorguard.errors import quote
 from tensorguard.limits import MAX_ADAPTER_RANK
 from tensorguard.tensors.base import Float32, Stored
 
@@ -42,7 +44,7 @@ class Rotation:
         skew = np.zeros((len(upper), self.size, self.size), np.float32)
         skew[:, rows, columns] = upper
         skew -= skew.transpose(0, 2, 1)
-        made = self._series(self._bounded(skew)) if self.terms else _cayley(self._bounded(skew))
+        made = self._series(self._bounded(skew)) if self.terms else self._cayley(self._bounded(skew))
         return np.repeat(made, stop - first, axis=0) if shared else made
 
     def _bounded(self, skew: Float32) -> Float32:
@@ -66,10 +68,12 @@ class Rotation:
             made += power @ skew
         return made
 
-
-def _cayley(skew: Float32) -> Float32:
-    one = np.eye(skew.shape[-1], dtype=np.float32)
-    return np.linalg.solve((one + skew).transpose(0, 2, 1), (one - skew).transpose(0, 2, 1)).transpose(0, 2, 1)
+    def _cayley(self, skew: Float32) -> Float32:
+        one = np.eye(self.size, dtype=np.float32)
+        try:
+            return np.linalg.solve((one + skew).transpose(0, 2, 1), (one - skew).transpose(0, 2, 1)).transpose(0, 2, 1)
+        except np.linalg.LinAlgError:
+            refuse(f"tensor {quote(self.generators.name)} is too large to make a rotation of", self.generators.where)
 
 
 @dataclass(frozen=True)
@@ -89,10 +93,12 @@ class RotatedTensor(AdaptedTensor):
         size = self.rotation.size
         first, stop = columns.start // size, -(-columns.stop // size)
         block = self.base.read(rows, slice(first * size, stop * size)).reshape(-1, stop - first, size)
-        turned = self.rotation.blocks(first, stop)
+        with np.errstate(over="ignore", invalid="ignore"):
+            turned = self.rotation.blocks(first, stop)
         if self.inverse:
             turned = turned.transpose(0, 2, 1)
-        rotated = np.matmul(block.transpose(1, 0, 2), turned).transpose(1, 0, 2).reshape(len(block), -1)
+        with np.errstate(over="ignore", invalid="ignore"):
+            rotated = np.matmul(block.transpose(1, 0, 2), turned).transpose(1, 0, 2).reshape(len(block), -1)
         return np.ascontiguousarray(rotated[:, columns.start - first * size : columns.stop - first * size])
 
 

@@ -12,6 +12,9 @@ from tensorguard.limits import MAX_ADAPTER_RANK
 
 MERGE_FIRST = "merge it with PEFT first (merge_and_unload, then save_pretrained) and give the merged model"
 
+_MAX_SCALE = 1e30
+"""Far beyond use, and small enough for float32."""
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -60,7 +63,10 @@ class Settings:
             self.refuse(f"its rank for {quote(module)} is {declared:g}, not a whole number from 1 to {MAX_ADAPTER_RANK}")
         if rank is not None and rank != declared:
             self.refuse(f"the factors of {quote(module)} have rank {rank}, but its configuration says {declared:g}")
-        return alpha / (math.sqrt(declared) if root else declared)
+        scale = alpha / (math.sqrt(declared) if root else declared)
+        if abs(scale) > _MAX_SCALE:
+            self.refuse(f"its scale for {quote(module)} is {scale:g}")
+        return scale
 
     def refuse(self, reason: str, hint: str = "") -> NoReturn:
         """Raise an `InputError` about this adapter."""

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from tensorguard.api.fingerprints import Settings, fingerprint
+from tensorguard.api.fingerprints import Settings, fingerprint_model
 from tensorguard.errors import NotFoundError, UsageError
 from tensorguard.family import classify as classifying
 from tensorguard.family import clustering as clusters
@@ -43,7 +43,7 @@ def load_vectors(
         elif _holds_features(path):
             found.extend(load_folder(path, _specification_beside))
         else:
-            found.append(vector(fingerprint(path, settings=settings, progress=progress)))
+            found.append(vector(fingerprint_model(path, settings=settings, progress=progress)))
     return found
 
 

@@ -61,7 +61,7 @@ class Settings:
         return TorchProducts(self.device)
 
 
-def fingerprint(
+def fingerprint_model(
     model: Model | Path | str,
     *,
     base: Path | str | None = None,

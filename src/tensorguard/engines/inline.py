@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from threadpoolctl import threadpool_limits
 
 from tensorguard.engines.base import Item, Result
+from tensorguard.engines.memory import keep_freed_memory
 
 
 class Inline:
@@ -14,6 +15,7 @@ class Inline:
 
     def map(self, function: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[Result]:
         """Yield results in order; see `Engine.map`."""
+        keep_freed_memory()
         with threadpool_limits(1, user_api="blas"):
             for item in items:
                 yield function(item)

@@ -6,6 +6,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from threadpoolctl import threadpool_limits
 
 from tensorguard.engines.base import Item, Result
+from tensorguard.engines.memory import keep_freed_memory
 
 _AHEAD = 2
 """Tasks in flight per worker: enough to keep it busy, few enough that results cannot pile up."""
@@ -19,6 +20,7 @@ class Threads:
 
     def map(self, function: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[Result]:
         """Yield results in order; see `Engine.map`."""
+        keep_freed_memory()
         waiting: list[Future[Result]] = []
         with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(self.workers) as pool:
             try:

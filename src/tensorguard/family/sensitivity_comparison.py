@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tensorguard.errors import UsageError
+from tensorguard.errors import UsageError, quote
 from tensorguard.family.sensitivity import SensitivityAnalysis
-from tensorguard.fingerprint.sensitivity import MIXTURE, ROLES
+from tensorguard.fingerprint.sensitivity import MIXTURE, ROLES, SCORES
 
 DEPTHS = 21
 """Relative depths 0, 0.05, ... 1 at which models of different depth are compared."""
@@ -87,15 +87,18 @@ def compare_sensitivity(
         score: One of `SCORES`.
 
     Raises:
-        UsageError: There are fewer than two models, or they were not asked the same.
+        UsageError: There are fewer than two models, they were not asked the same, or not this strategy, or there is no such score.
     """
     if len(analyses) < 2:
         raise UsageError("a comparison needs at least two models")
     asked = {(a.measured.settings.seed, a.measured.settings.repeats) for a in analyses}
-    if len(asked) > 1 or any(strategy not in a.findings[score] for a in analyses):
-        raise UsageError(
-            "the models were not asked the same inputs", hint="use one seed, one number of repeats and one set of probes"
-        )
+    if len(asked) > 1:
+        raise UsageError("the models were not asked the same inputs", hint="use one seed and one number of repeats")
+    if score not in SCORES:
+        raise UsageError(f"no score is called {quote(score)}", hint=f"one of: {', '.join(SCORES)}")
+    if any(strategy not in a.findings[score] for a in analyses):
+        known = ", ".join(analyses[0].measured.strategies)
+        raise UsageError(f"strategy {quote(strategy)} was not asked", hint=f"one of: {known}; more with --attention")
     tables = [_by_place(analysis, strategy, score) for analysis in analyses]
     profiles = [_by_depth(table, a.measured.blocks) for table, a in zip(tables, analyses, strict=True)]
     return SensitivityComparison(

@@ -20,7 +20,8 @@ SUFFIX = "_features.json"
 LARGEST = 1e60
 """No feature and no standardisation exceeds this: squares of quotients of such numbers still fit a float64."""
 
-_COUNTS = ("total_params", "num_layers")
+COUNTS = ("total_params", "num_layers")
+"""The features that are whole numbers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +108,7 @@ def write_features(path: Path, vector: FeatureVector) -> None:
         raise UsageError(f"a features file is called NAME{SUFFIX}", where=path)
     if not np.isfinite(vector.values).all():
         raise UsageError(f"the features of {quote(vector.name)} are not all finite", where=path)
-    numbers = {key: int(value) if key in _COUNTS else value for key, value in zip(FEATURES, vector.values, strict=True)}
+    numbers = {key: int(value) if key in COUNTS else value for key, value in zip(FEATURES, vector.values, strict=True)}
     text = msgspec.json.format(msgspec.json.encode({**numbers, "model_name": vector.name}), indent=2)
     with replacing(path) as file:
         file.write(text)
@@ -168,7 +169,7 @@ def _number(key: str, value: object, path: Path) -> float:
         raise InputError(f"is not a features file: {key} is not a number", where=path)
     if abs(value) > LARGEST:
         raise InputError(f"is not a features file: {key} is absurdly large", where=path)
-    if key in _COUNTS and (value != int(value) or value < 0):
+    if key in COUNTS and (value != int(value) or value < 0):
         raise InputError(f"is not a features file: {key} is not a count", where=path)
     if key.endswith(("_std", "_norm")) and value < 0:
         raise InputError(f"is not a features file: {key} is negative", where=path)

@@ -4,7 +4,7 @@ The numbers per layer are a tensor, everything that says how they were made is i
 same bytes.
 """
 
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +14,14 @@ from safetensors.numpy import save
 
 from tensorguard import __version__
 from tensorguard.errors import InputError, quote
-from tensorguard.fingerprint.base import Fingerprint
+from tensorguard.fingerprint.base import FEATURES, Fingerprint
+from tensorguard.fingerprint.features import COUNTS, LARGEST
 from tensorguard.formats.atomic import replacing
 from tensorguard.formats.safetensors import read_safetensors
 from tensorguard.sources.local import LocalFile
 
 SUFFIX = ".tgfp"
-SCHEMA = "tensorguard/fingerprint/1"
+SCHEMA = "tensorguard/tgfp/1"
 _ENTRY = "tensorguard"
 _TENSOR = "layers.statistics"
 _STATISTICS = ("mean", "std", "norm", "skewness", "kurtosis", "gain")
@@ -63,9 +64,21 @@ def read_fingerprint(path: Path) -> Fingerprint:
     layers = [row | dict(zip(_STATISTICS, map(float, values), strict=True)) for row, values in zip(rows, numbers, strict=True)]
     try:
         kept = {key: value for key, value in document.items() if key in known}
-        return msgspec.convert(kept | {"layers": layers}, Fingerprint)
+        found = msgspec.convert(kept | {"layers": layers}, Fingerprint)
     except msgspec.ValidationError as error:
         raise InputError(f"is not a fingerprint of schema {SCHEMA} ({quote(error)})", where=path) from error
+    if set(found.features) != set(FEATURES):
+        raise InputError("its features are not the 16 of the paper", where=path)
+    everything = [*found.features.values(), *found.extended.values(), *numbers.flat]
+    everything += [value for layer in found.layers for value in layer.extended.values()]
+    if not all(abs(value) <= LARGEST for value in everything):
+        raise InputError("it holds numbers that are not finite, or absurdly large", where=path)
+    return replace(found, features={key: _number(key, found.features[key]) for key in FEATURES})
+
+
+def _number(key: str, value: float) -> float:
+    """Return a feature as it was before it was written: JSON does not tell 3.0 from 3."""
+    return int(value) if key in COUNTS else value
 
 
 def _document(text: str, path: Path) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from tensorguard.engines.base import Engine
 from tensorguard.fingerprint.tasks import Sums, Task, ask, fold, plan
-from tensorguard.probes.inputs import ProbeSpec, follow_gradient, inputs, moments
+from tensorguard.probes.inputs import ProbeSpec, follow_gradient, input_moments, inputs, moments
 from tensorguard.progress import Progress
 from tensorguard.signals.products import Products
 from tensorguard.tensors.base import Float32
@@ -162,7 +162,7 @@ def _run(plans: list[list[Task]], engine: Engine, products: Products, progress: 
 def _assemble(
     weight: Weight, probes: ProbeSpec, sums: Sums, X: Float32 | None = None, second: Sums | None = None, *, pullback: bool
 ) -> LayerResponse:
-    x_moments, power, back = moments(inputs(probes, weight.shape[1])), sums.power, sums.backward
+    x_moments, power, back = input_moments(probes, weight.shape[1]).copy(), sums.power, sums.backward
     pending = list(probes.pending())
     if X is not None and second is not None:
         x_moments[:, pending] = moments(X)

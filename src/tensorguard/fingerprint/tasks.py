@@ -125,10 +125,11 @@ def ask(task: Task, products: Products) -> Sums:
     for start in range(task.start, task.stop, step):
         W = task.weight.rows(start, min(start + step, task.stop))
         O = products.forward(W, X)  # noqa: E741
-        total.power += power_sums(O)
+        power = power_sums(O)
+        total.power += power
         if task.backward:
             total.backward += products.backward(W, np.ascontiguousarray(O[:, list(task.backward)]))
-        if not np.all(np.isfinite(O)):
+        if not np.all(np.isfinite(power[1])):
             total.nan += int(np.isnan(W).sum())
             total.infinite += int(np.isinf(W).sum())
         if task.keep:

@@ -77,6 +77,14 @@ def follow_gradient(spec: ProbeSpec, width: int, gradients: NDArray[np.float64])
     return X
 
 
+@lru_cache(maxsize=8)
+def input_moments(spec: ProbeSpec, width: int) -> NDArray[np.float64]:
+    """Return `moments` of `inputs`; cached, so read-only."""
+    found = moments(inputs(spec, width))
+    found.flags.writeable = False
+    return found
+
+
 def moments(X: NDArray[np.float32]) -> NDArray[np.float64]:
     """Return the raw moments E[x^k], k = 1..4, of every column: float64 of shape (4, columns) for X of shape (d, columns)."""
     x = X.astype(np.float64)

@@ -57,7 +57,7 @@ class View:
         weights: All matrices in canonical order: stack, layer (outside blocks first), role, expert.
         vectors: Norms, biases and other vectors, likewise ordered.
         excluded: (name, reason) of every tensor that is neither: buffers, copies, kernels of more than two dimensions, ...
-        unknown: Names that no table knows; their matrices are in `weights` as `other`.
+        unknown: Names that the table which fits does not know; their matrices are in `weights` as `other`. Empty where no table fits.
         architecture: The table that fitted, or `unknown` where the shapes alone decided.
         parameters: How many numbers the model has; copies count once, buffers and scales of quantised weights not at all.
         notices: What a user should know, one sentence each.
@@ -88,8 +88,9 @@ def canonical_view(tensors: Sequence[Stored], config: Mapping[str, Any], contain
     """
     excluded: dict[str, str] = {}
     usable = []
+    names = {stored.name for stored in tensors}
     for stored in tensors:
-        if reason := reason_to_exclude(stored):
+        if reason := reason_to_exclude(stored, names):
             excluded[stored.name] = reason
         else:
             usable.append(stored)
@@ -115,6 +116,10 @@ def canonical_view(tensors: Sequence[Stored], config: Mapping[str, Any], contain
     for copied, kept in _copies_of_bias(vectors):
         excluded[copied] = f"same values as {quote(kept)}"
         uncounted.add(copied)
+    if unapplied := sum(reason.endswith(("not applied", "not decoded")) for reason in excluded.values()):
+        notices.add(
+            f"{unapplied} tensors of a quantisation outside the format are not applied: the weights they belong to are as stored"
+        )
     if architecture == BY_STRUCTURE and weights:
         notices.add("no table of names fits: roles are told from shapes and repetition alone")
     return View(
