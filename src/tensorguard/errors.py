@@ -21,6 +21,11 @@ def quote(text: object, limit: int = _SHOWN) -> str:
     return f"'{shown[:limit]}…'" if len(shown) > limit else f"'{shown}'"
 
 
+def utf8(text: object) -> str:
+    """Return text that can be written as UTF-8; bytes of a file name that are not UTF-8 are escaped."""
+    return str(text).encode("utf-8", "backslashreplace").decode("utf-8")
+
+
 class TensorGuardError(Exception):
     """Base of all errors that TensorGuard raises on purpose.
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from support.functions import refuse_seven, square
+from support.functions import blas_threads, refuse_seven, square
 from tensorguard.engines.base import Engine
 from tensorguard.engines.inline import Inline
 from tensorguard.engines.processes import Processes
@@ -16,6 +16,11 @@ NAMES = ["inline", "one thread", "three threads", "two processes"]
 @pytest.mark.parametrize("engine", ENGINES, ids=NAMES)
 def test_results_come_in_order(engine: Engine) -> None:
     assert list(engine.map(square, range(50))) == [n * n for n in range(50)]
+
+
+@pytest.mark.parametrize("engine", ENGINES, ids=NAMES)
+def test_every_task_runs_with_blas_on_one_thread(engine: Engine) -> None:
+    assert set(engine.map(blas_threads, range(4))) == {1}
 
 
 @pytest.mark.parametrize("engine", ENGINES, ids=NAMES)

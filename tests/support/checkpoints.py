@@ -80,7 +80,7 @@ def bert(seed: int = 0) -> Arrays:
     for i in range(BLOCKS):
         block = f"bert.encoder.layer.{i}"
         square = ("attention.self.query", "attention.self.key", "attention.self.value", "attention.output.dense")
-        matrices = {name: (WIDTH, WIDTH) for name in square}
+        matrices = dict.fromkeys(square, (WIDTH, WIDTH))
         for name, shape in (matrices | {"intermediate.dense": (HIDDEN, WIDTH), "output.dense": (WIDTH, HIDDEN)}).items():
             shapes |= {f"{block}.{name}.weight": shape, f"{block}.{name}.bias": shape[:1]}
         for name in ("attention.output.LayerNorm", "output.LayerNorm"):

@@ -15,12 +15,15 @@ from matplotlib.text import Text
 
 from support.paper import families, published_labels, published_vectors
 from tensorguard.errors import UsageError
+from tensorguard.family.classify import classify
 from tensorguard.family.clustering import cluster
 from tensorguard.family.comparison import compare_strategies
 from tensorguard.family.labels import Labels
 from tensorguard.family.similarity import compare
 from tensorguard.fingerprint.features import FeatureVector
 from tensorguard.reports.figures.base import colour, save, shown, to_png, to_svg
+from tensorguard.reports.figures.classification import draw_classification
+from tensorguard.reports.figures.differences import draw_differences
 from tensorguard.reports.figures.heatmap import draw_heatmap
 from tensorguard.reports.figures.scatter import draw_scatter
 from tensorguard.reports.figures.strategies import draw_accuracies, draw_strategies
@@ -51,8 +54,17 @@ def accuracies(vectors: list[FeatureVector], labels: Labels) -> Figure:
     return draw_accuracies(compare_strategies(vectors, labels))
 
 
+def classification(vectors: list[FeatureVector], labels: Labels) -> Figure:
+    clustering = cluster(vectors, labels=labels)
+    return draw_classification(classify(vectors[1], clustering), clustering)
+
+
+def differences(vectors: list[FeatureVector], labels: Labels) -> Figure:
+    return draw_differences(compare(vectors[:2]))
+
+
 Draw = Callable[[list[FeatureVector], Labels], Figure]
-ALL = pytest.mark.parametrize("draw", [heatmap, scatter, strategies, accuracies])
+ALL = pytest.mark.parametrize("draw", [heatmap, scatter, strategies, accuracies, classification, differences])
 
 
 @ALL

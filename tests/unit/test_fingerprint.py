@@ -20,7 +20,11 @@ from tensorguard.probes.inputs import ProbeSpec, inputs
 from tensorguard.tensors.selection import select
 
 STATISTICS = ("mean", "std", "norm", "skewness", "kurtosis")
-CATEGORY = {"attention": ("q", "k", "v", "o"), "ffn": ("gate", "up", "down", "fc_in", "fc_out"), "embedding": ("embed", "position")}
+CATEGORY = {
+    "attention": ("q", "k", "v", "o"),
+    "ffn": ("gate", "up", "down", "fc_in", "fc_out"),
+    "embedding": ("embed", "position", "token_type"),
+}
 DOWN = "model.layers.1.mlp.down_proj.weight"
 
 
@@ -137,7 +141,7 @@ def test_a_missing_category_is_zero_and_said(tmp_path: Path) -> None:
 
 
 def test_a_model_without_matrices_is_refused(tmp_path: Path) -> None:
-    tensors = {"model.norm.weight": numbers("n", 32), "scale": np.float32(3).reshape(()), "none": np.zeros((0, 4), np.float32)}
+    tensors = {"model.norm.weight": numbers("n", 32), "scale": np.array(3, np.float32), "none": np.zeros((0, 4), np.float32)}
     with pytest.raises(InputError, match="no 2-D weights") as caught:
         fingerprint_model(save(tmp_path / "m", tensors))
     assert Path(caught.value.where).exists()

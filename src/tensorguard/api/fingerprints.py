@@ -5,13 +5,13 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
-from tensorguard.api.models import Model, file_stem, open_model
+from tensorguard.api.models import Model, file_stem, model_name, open_model
 from tensorguard.engines.base import Engine
 from tensorguard.engines.inline import Inline
 from tensorguard.engines.processes import Processes
 from tensorguard.engines.sizing import available_memory, processors, workers_within
 from tensorguard.engines.threads import Threads
-from tensorguard.errors import InputError, TensorGuardError, UsageError
+from tensorguard.errors import InputError, TensorGuardError, UsageError, quote, utf8
 from tensorguard.fingerprint import extract
 from tensorguard.fingerprint.base import Fingerprint, Outcome
 from tensorguard.fingerprint.features import SUFFIX as FEATURES_SUFFIX
@@ -19,6 +19,7 @@ from tensorguard.fingerprint.features import vector, write_features
 from tensorguard.fingerprint.file import SUFFIX, read_fingerprint, write_fingerprint
 from tensorguard.fingerprint.specification import Specification
 from tensorguard.formats.adapter import is_adapter
+from tensorguard.formats.atomic import make_folder
 from tensorguard.progress import Progress, Silent
 from tensorguard.signals.products import NumpyProducts, Products
 
@@ -139,9 +140,8 @@ def fingerprint_many(
     """
     settings, progress = settings or Settings(), progress or Silent()
     wanted = workers or processors()
-    if output.exists() and not output.is_dir():
-        raise UsageError("the output is not a folder", where=output)
-    output.mkdir(parents=True, exist_ok=True)
+    _require_distinct(models)
+    make_folder(output)
     if len(models) == 1:
         yield _one(models[0], base, output, settings, Threads(wanted), force, progress)
         return
@@ -155,6 +155,21 @@ def fingerprint_many(
             yield outcome
     finally:
         progress.finish("models")
+
+
+def _require_distinct(models: Sequence[Path | str]) -> None:
+    stems: dict[str, Path | str] = {}
+    for model in models:
+        try:
+            stem = file_stem(model_name(model))
+        except TensorGuardError:
+            continue  # it is reported when its turn comes
+        if stem in stems:
+            raise UsageError(
+                f"{quote(stems[stem])} and {quote(model)} would both be written as {stem}{SUFFIX}",
+                hint="name them apart, or write them to two folders",
+            )
+        stems[stem] = model
 
 
 def _quietly(model: Path | str, *, base: Path | str | None, output: Path, settings: Settings, force: bool) -> Outcome:
@@ -176,13 +191,13 @@ def _one(
         target = output / f"{stem}{SUFFIX}"
         earlier = None if force else _earlier(target, opened, settings)
         if earlier is not None:
-            return Outcome(str(model), "finished before", earlier)
+            return Outcome(utf8(model), "finished before", earlier)
         result = _fingerprint(opened, None, settings, engine, progress)
         write_features(output / f"{stem}{FEATURES_SUFFIX}", vector(result))
         write_fingerprint(target, result)
     except TensorGuardError as error:
-        return Outcome(str(model), "failed", error=error)
-    return Outcome(str(model), "done", result)
+        return Outcome(utf8(model), "failed", error=error)
+    return Outcome(utf8(model), "done", result)
 
 
 def _earlier(target: Path, model: Model, settings: Settings) -> Fingerprint | None:

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from tensorguard.adapters.applying import adapted, find_base
-from tensorguard.errors import UsageError
+from tensorguard.errors import UsageError, utf8
 from tensorguard.formats.adapter import is_adapter, read_adapter
 from tensorguard.formats.base import Checkpoint, TensorInfo
-from tensorguard.formats.opening import open_checkpoint
+from tensorguard.formats.opening import checkpoint_name, open_checkpoint
 from tensorguard.tensors.base import Stored
 from tensorguard.tensors.storage import stored_tensors
 from tensorguard.tensors.view import View, canonical_view
@@ -82,6 +82,16 @@ def open_model(path: Path | str, *, base: Path | str | None = None, search: Sequ
     return _model(checkpoint.name, path, checkpoint, stored_tensors(checkpoint.tensors), checkpoint.tensors, checkpoint.notices)
 
 
+def model_name(path: Path | str) -> str:
+    """Return what a model will be called when it is opened, from its path alone.
+
+    Raises:
+        InputError: A repository of the hub's cache holds no snapshot.
+    """
+    path = Path(path)
+    return utf8(checkpoint_name(path.parent if path.is_file() and is_adapter(path) else path))
+
+
 def file_stem(name: str) -> str:
     """Return a model's name as a file name: letters, digits, dot, dash and underscore, at most 150 characters."""
     stem = re.sub(r"[^A-Za-z0-9._-]+", "_", name).lstrip(".")[:150]
@@ -100,8 +110,8 @@ def _model(
     for info in infos:
         digest.update(repr((info.name, info.dtype, info.shape)).encode("utf-8", "surrogatepass"))
     return Model(
-        name=name,
-        location=str(path),
+        name=utf8(name),
+        location=utf8(path),
         container=checkpoint.container,
         tensors=tensors,
         config=checkpoint.config,

@@ -4,15 +4,16 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from tensorguard.api.fingerprints import Settings
-from tensorguard.api.models import Model, file_stem, open_model
+from tensorguard.api.models import Model, file_stem, model_name, open_model
 from tensorguard.engines.sizing import processors
 from tensorguard.engines.threads import Threads
-from tensorguard.errors import TensorGuardError, UsageError
+from tensorguard.errors import InputError, TensorGuardError, UsageError, utf8
 from tensorguard.family.sensitivity import SensitivityAnalysis, analyse
 from tensorguard.family.sensitivity_comparison import SensitivityComparison, compare_sensitivity
 from tensorguard.fingerprint import sensitivity as measuring
 from tensorguard.fingerprint.inventory import Inventory, inventory
 from tensorguard.fingerprint.sensitivity import SensitivitySettings
+from tensorguard.formats.atomic import make_folder
 from tensorguard.merge import write as merging
 from tensorguard.merge.outcome import MergeOutcome
 from tensorguard.progress import Progress, Silent
@@ -45,15 +46,19 @@ def sensitivity(
     """
     settings = settings or Settings()
     opened = model if isinstance(model, Model) else open_model(model, base=base)
-    measured = measuring.sensitivity(
-        opened.name,
-        opened.view().weights,
-        asked or SensitivitySettings(),
-        engine=Threads(workers or processors()),
-        products=settings.products(),
-        progress=progress or Silent(),
-        skip_nonfinite=settings.skip_nonfinite,
-    )
+    try:
+        measured = measuring.sensitivity(
+            opened.name,
+            opened.view().weights,
+            asked or SensitivitySettings(),
+            engine=Threads(workers or processors()),
+            products=settings.products(),
+            progress=progress or Silent(),
+            skip_nonfinite=settings.skip_nonfinite,
+        )
+    except InputError as error:
+        error.where = error.where if Path(error.where).exists() else opened.location
+        raise
     return analyse(measured, top)
 
 
@@ -108,9 +113,9 @@ def merge_many(
                 progress=progress,
             )
         except TensorGuardError as error:
-            yield MergeOutcome(str(model), error=error)
+            yield MergeOutcome(utf8(model), error=error)
         else:
-            yield MergeOutcome(str(model), result)
+            yield MergeOutcome(utf8(model), result)
 
 
 def _targets(models: Sequence[Path | str], output: Path) -> list[Path]:
@@ -118,8 +123,8 @@ def _targets(models: Sequence[Path | str], output: Path) -> list[Path]:
         if len(models) > 1:
             raise UsageError("several models cannot go into one file", where=output, hint="give a folder")
         return [output]
-    output.mkdir(parents=True, exist_ok=True)
-    stems = [file_stem(Path(model).resolve().name.removesuffix(".safetensors").removesuffix(".gguf")) for model in models]
+    make_folder(output)
+    stems = [file_stem(model_name(model)) for model in models]
     twice = next((stem for stem in stems if stems.count(stem) > 1), None)
     if twice:
         raise UsageError(f"two models would be written as {twice}.safetensors", hint="merge them in two calls")

@@ -12,7 +12,7 @@ from tensorguard.cli.output import JSON, REPORTS, deliver
 def classify(
     model: Path = typer.Argument(help="A model, a *.tgfp or a *_features.json."),
     families: Path = typer.Option(..., help="What `tensorguard cluster --save` wrote."),
-    threshold: float | None = typer.Option(None, min=0, help="Largest distance inside a family [default: the paper's 7]."),
+    threshold: float | None = typer.Option(None, min=0, help="Largest distance inside a family.", show_default="the paper's 7"),
     reports: list[str] = REPORTS,
     as_json: bool = JSON,
     quiet: bool = QUIET,
@@ -23,8 +23,10 @@ def classify(
     tensorguard classify ./unknown-model --families families.json
     """
     from tensorguard.api.families import classify as run
+    from tensorguard.family.clustering import load_clustering
     from tensorguard.reports.classification import report
 
+    clustering = load_clustering(families)
     with progress(quiet=quiet) as listener:
-        found = run(model, families, threshold=threshold, progress=listener)
-    deliver(report(found), reports, as_json=as_json)
+        found = run(model, clustering, threshold=threshold, progress=listener)
+    deliver(report(found, clustering), reports, as_json=as_json)

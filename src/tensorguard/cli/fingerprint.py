@@ -5,6 +5,7 @@ from pathlib import Path
 import typer
 
 from tensorguard.cli.bar import progress
+from tensorguard.cli.options import DEVICE, QUIET, REPEATS, SEED, SKIP_NONFINITE
 from tensorguard.cli.output import JSON, deliver
 
 
@@ -12,21 +13,21 @@ def fingerprint(
     models: list[Path] = typer.Argument(help="Model files, folders, hub cache folders or adapter folders."),
     output: Path = typer.Option(Path(), "--output", "-o", metavar="DIR", help="Folder for NAME.tgfp and NAME_features.json."),
     base: Path | None = typer.Option(None, help="The base model of the adapters among MODELS."),
-    repeats: int = typer.Option(30, min=1, max=10_000, help="How many perturbed inputs each layer gets."),
-    seed: int = typer.Option(0, min=0, max=2**64 - 1, help="Seed of the inputs."),
+    repeats: int = REPEATS,
+    seed: int = SEED,
     layers: str = typer.Option("3", help="Layers of each category that are asked, or `all`."),
     features: str = typer.Option("paper", help="`paper`: the 16 numbers; `extended`: richer ones beside them."),
     workers: int | None = typer.Option(
-        None, min=1, help="Threads for one model, processes for many [default: all processors]."
+        None, min=1, help="Threads for one model, processes for many.", show_default="all processors"
     ),
     memory: float | None = typer.Option(
-        None, min=0.1, help="GB that processes may take together [default: half of what is free]."
+        None, min=0.1, help="GB that processes may take together.", show_default="half of what is free"
     ),
-    device: str = typer.Option("cpu", help="`cpu`, or `cuda` with the [gpu] extra."),
-    skip_nonfinite: bool = typer.Option(False, help="Leave tensors with NaN or infinite values out, and list them."),
-    force: bool = typer.Option(False, help="Compute also what is there already."),
+    device: str = DEVICE,
+    skip_nonfinite: bool = SKIP_NONFINITE,
+    force: bool = typer.Option(False, "--force", help="Compute also what is there already."),
     as_json: bool = JSON,
-    quiet: bool = typer.Option(False, "--quiet", "-q", help="No progress bar."),
+    quiet: bool = QUIET,
 ) -> None:
     """Compute fingerprints of models and write them to a folder; finished ones are skipped.
 

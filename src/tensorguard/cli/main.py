@@ -73,5 +73,5 @@ def _report(code: int, kind: str, message: str, where: str, hint: str, *, as_jso
     line = quote(message, 1000)[1:-1] + (f" in {quote(where, 400)}" if where else "")
     print(f"tensorguard: error: {line}", file=sys.stderr)
     if hint:
-        print(f"hint: {hint}", file=sys.stderr)
+        print(f"hint: {quote(hint, 1000)[1:-1]}", file=sys.stderr)
     return code

@@ -11,12 +11,26 @@ from tensorguard.formats.atomic import replacing
 from tensorguard.reports.document import Document, to_json
 from tensorguard.reports.terminal import plain, render
 
-JSON = typer.Option(False, "--json", help="Print JSON instead of tables (the same as -o json).")
-REPORTS = typer.Option(
-    [], "--output", "-o", metavar="FORMAT[=PATH]", help="table, json, html, png or svg; repeatable. Without =PATH: to stdout."
-)
 _PICTURES = ("png", "svg")
 _FORMATS = ("table", "json", "html", *_PICTURES)
+
+
+def _known(reports: list[str]) -> list[str]:
+    """Refuse what cannot be written before any work is done."""
+    for report in reports:
+        _parse(report)
+    return reports
+
+
+JSON = typer.Option(False, "--json", help="Print JSON instead of tables (the same as -o json).")
+REPORTS = typer.Option(
+    [],
+    "--output",
+    "-o",
+    metavar="FORMAT[=PATH]",
+    callback=_known,
+    help="table, json, html, png or svg; repeatable. Without =PATH: to stdout.",
+)
 
 
 def deliver(document: Document, reports: list[str], *, as_json: bool) -> None:
@@ -29,11 +43,14 @@ def deliver(document: Document, reports: list[str], *, as_json: bool) -> None:
     wanted = [_parse(report) for report in reports] + ([("json", None)] if as_json else [])
     if sum(path is None for _, path in wanted) > 1:
         raise UsageError("two reports cannot both go to stdout", hint="give all but one a path: -o json=PATH")
+    if not document.pictures and any(form in _PICTURES for form, _ in wanted):
+        raise UsageError(f"`{document.kind}` has no picture of this result")
     for form, path in wanted or [("table", None)]:
-        if form in _PICTURES:
+        if form in _PICTURES and path:
             _draw(document, form, path)
         elif path is None and form == "table":
-            Console(highlight=False, soft_wrap=False).print(render(document))
+            console = Console(highlight=False)
+            console.print(render(document, console.width))
         else:
             text = {"json": to_json, "html": _page, "table": plain}[form](document)
             _write(text, path)
@@ -62,11 +79,9 @@ def _write(text: str, path: Path | None) -> None:
         file.write(text.encode())
 
 
-def _draw(document: Document, form: str, path: Path | None) -> None:
+def _draw(document: Document, form: str, path: Path) -> None:
     from tensorguard.reports.figures.base import save
 
-    if path is None or not document.pictures:
-        raise UsageError(f"`{document.kind}` has no picture of this result")
     for index, picture in enumerate(document.pictures):
         place = path if index == 0 else path.with_name(f"{path.stem}-{picture.name}{path.suffix}")
         save(picture.draw(), place.with_suffix(f".{form}"))

@@ -14,7 +14,7 @@ def sensitivity(
     base: Path | None = BASE,
     attention: bool = typer.Option(False, "--attention", help="Also ask attention-shaped probes."),
     roles: str | None = typer.Option(
-        None, metavar="ROLE,...", help="Which weights [default: q,k,v,o,gate,up,down,fc_in,fc_out]."
+        None, metavar="ROLE,...", help="Which weights.", show_default="q,k,v,o,gate,up,down,fc_in,fc_out"
     ),
     layers: str = typer.Option("all", metavar="N,N-M,...", help="Which blocks."),
     strategy: str = typer.Option("mixture", help="The strategy that several models are compared under."),

@@ -2,16 +2,15 @@
 
 import multiprocessing
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from functools import partial
 
 from threadpoolctl import threadpool_limits
 
+from tensorguard.engines.ahead import map_ahead
 from tensorguard.engines.base import Item, Result
 from tensorguard.errors import ResourceError
-
-_AHEAD = 2
-_blas: threadpool_limits | None = None
 
 
 class Processes:
@@ -30,24 +29,16 @@ class Processes:
             ResourceError: A worker was killed, most likely for its memory.
         """
         context = multiprocessing.get_context("spawn")
-        waiting: list[Future[Result]] = []
-        with ProcessPoolExecutor(self.workers, mp_context=context, initializer=_pin_blas) as pool:
+        with ProcessPoolExecutor(self.workers, mp_context=context) as pool:
             try:
-                for item in items:
-                    waiting.append(pool.submit(function, item))
-                    if len(waiting) > _AHEAD * self.workers:
-                        yield waiting.pop(0).result()
-                while waiting:
-                    yield waiting.pop(0).result()
+                yield from map_ahead(pool, self.workers, partial(_pinned, function), items)
             except BrokenProcessPool as error:
                 raise ResourceError(
                     "a worker process was killed", hint="use fewer --workers; it may have run out of memory"
                 ) from error
-            finally:
-                pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _pin_blas() -> None:
-    """Keep BLAS on one thread for the life of the worker."""
-    global _blas
-    _blas = threadpool_limits(1, user_api="blas")
+def _pinned(function: Callable[[Item], Result], item: Item) -> Result:
+    """Run one task with BLAS on one thread; here and not at the worker's start, because only what is loaded can be pinned."""
+    with threadpool_limits(1, user_api="blas"):
+        return function(item)

@@ -73,7 +73,7 @@ def load_features(path: Path, specification: str | None = None) -> FeatureVector
         raise InputError(f"is not a features file: it has the unknown key {quote(unknown[0])}", where=path)
     if not isinstance(content["model_name"], str) or len(content["model_name"]) > MAX_NAME_BYTES:
         raise InputError("has a model_name that is not a name", where=path)
-    return FeatureVector(_stem(path), tuple(_number(key, content[key], path) for key in FEATURES), specification)
+    return FeatureVector(_stem(path), tuple(checked_number(key, content[key], path) for key in FEATURES), specification)
 
 
 def load_folder(path: Path, specification_of: Callable[[Path], str | None] = lambda _: None) -> list[FeatureVector]:
@@ -157,20 +157,25 @@ def matrix(vectors: Sequence[FeatureVector], columns: Sequence[str] = FEATURES) 
     return np.array([vector.values for vector in vectors], np.float64)[:, chosen]
 
 
+def checked_number(key: str, value: object, path: Path) -> float:
+    """Return one of the 16 numbers as read from a file.
+
+    Raises:
+        InputError: It is no finite number, absurdly large, or no count, deviation or norm where it has to be one.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise InputError(f"malformed: {key} is not a number", where=path)
+    if abs(value) > LARGEST:
+        raise InputError(f"malformed: {key} is absurdly large", where=path)
+    if key in COUNTS and (value != int(value) or value < 0):
+        raise InputError(f"malformed: {key} is not a count", where=path)
+    if key.endswith(("_std", "_norm")) and value < 0:
+        raise InputError(f"malformed: {key} is negative", where=path)
+    return float(value)
+
+
 def _stem(path: Path) -> str:
     stem = path.name.removesuffix(SUFFIX).removesuffix(".json")
     if not stem:
         raise InputError("is a features file without a name", where=path, hint=f"call it NAME{SUFFIX}")
     return stem.encode("utf-8", "backslashreplace").decode("utf-8")  # a name that is not UTF-8 could not be saved later
-
-
-def _number(key: str, value: object, path: Path) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise InputError(f"is not a features file: {key} is not a number", where=path)
-    if abs(value) > LARGEST:
-        raise InputError(f"is not a features file: {key} is absurdly large", where=path)
-    if key in COUNTS and (value != int(value) or value < 0):
-        raise InputError(f"is not a features file: {key} is not a count", where=path)
-    if key.endswith(("_std", "_norm")) and value < 0:
-        raise InputError(f"is not a features file: {key} is negative", where=path)
-    return float(value)

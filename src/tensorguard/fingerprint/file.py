@@ -15,7 +15,7 @@ from safetensors.numpy import save
 from tensorguard import __version__
 from tensorguard.errors import InputError, quote
 from tensorguard.fingerprint.base import FEATURES, Fingerprint
-from tensorguard.fingerprint.features import COUNTS, LARGEST
+from tensorguard.fingerprint.features import COUNTS, LARGEST, checked_number
 from tensorguard.formats.atomic import replacing
 from tensorguard.formats.safetensors import read_safetensors
 from tensorguard.sources.local import LocalFile
@@ -69,16 +69,12 @@ def read_fingerprint(path: Path) -> Fingerprint:
         raise InputError(f"is not a fingerprint of schema {SCHEMA} ({quote(error)})", where=path) from error
     if set(found.features) != set(FEATURES):
         raise InputError("its features are not the 16 of the paper", where=path)
-    everything = [*found.features.values(), *found.extended.values(), *numbers.flat]
+    features = {key: checked_number(key, found.features[key], path) for key in FEATURES}
+    everything = [*found.extended.values(), *numbers.flat]
     everything += [value for layer in found.layers for value in layer.extended.values()]
     if not all(abs(value) <= LARGEST for value in everything):
         raise InputError("it holds numbers that are not finite, or absurdly large", where=path)
-    return replace(found, features={key: _number(key, found.features[key]) for key in FEATURES})
-
-
-def _number(key: str, value: float) -> float:
-    """Return a feature as it was before it was written: JSON does not tell 3.0 from 3."""
-    return int(value) if key in COUNTS else value
+    return replace(found, features={key: int(value) if key in COUNTS else value for key, value in features.items()})
 
 
 def _document(text: str, path: Path) -> dict[str, Any]:

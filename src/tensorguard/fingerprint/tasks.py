@@ -69,8 +69,9 @@ class Sums:
 
     def add(self, other: "Sums") -> None:
         """Add the sums of the rows that follow."""
-        self.power += other.power
-        self.backward += other.backward
+        with np.errstate(invalid="ignore"):
+            self.power += other.power
+            self.backward += other.backward
         self.nan += other.nan
         self.infinite += other.infinite
         self.responses += other.responses
@@ -126,9 +127,10 @@ def ask(task: Task, products: Products) -> Sums:
         W = task.weight.rows(start, min(start + step, task.stop))
         O = products.forward(W, X)  # noqa: E741
         power = power_sums(O)
-        total.power += power
-        if task.backward:
-            total.backward += products.backward(W, np.ascontiguousarray(O[:, list(task.backward)]))
+        with np.errstate(invalid="ignore"):
+            total.power += power
+            if task.backward:
+                total.backward += products.backward(W, np.ascontiguousarray(O[:, list(task.backward)]))
         if not np.all(np.isfinite(power[1])):
             total.nan += int(np.isnan(W).sum())
             total.infinite += int(np.isinf(W).sum())

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from tensorguard.errors import ResourceError
+from tensorguard.errors import ResourceError, UsageError
 
 
 @contextlib.contextmanager
@@ -35,6 +35,21 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
     except OSError as error:
         hint = "check the folder's permissions and free space"
         raise ResourceError(f"cannot be written ({error.strerror})", where=path, hint=hint) from error
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder for output, and those above it; one that is there already is kept.
+
+    Raises:
+        UsageError: A file is in its place.
+        ResourceError: It cannot be made.
+    """
+    if path.exists() and not path.is_dir():
+        raise UsageError("the output is not a folder", where=path)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ResourceError(f"the folder cannot be made ({error.strerror})", where=path, hint="give another --output") from error
 
 
 def _sync_folder(folder: Path) -> None:

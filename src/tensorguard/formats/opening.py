@@ -35,6 +35,15 @@ def open_checkpoint(path: Path) -> Checkpoint:
         raise InputError(f"cannot be read ({error.strerror})", where=path, hint="check the file's permissions") from error
 
 
+def checkpoint_name(path: Path) -> str:
+    """Return what to call the model at a path; nothing but its folders is looked at.
+
+    Raises:
+        InputError: A repository of the hub's cache holds no snapshot.
+    """
+    return hub_cache.model_name(hub_cache.snapshot(path)) if path.is_dir() else _name(path)
+
+
 def _open(path: Path) -> Checkpoint:
     if not path.exists() and not path.is_symlink():
         raise NotFoundError("no such file or folder", where=path, hint="give the path of a model file or folder")
@@ -44,10 +53,8 @@ def _open(path: Path) -> Checkpoint:
     if path.is_dir():
         folder = hub_cache.snapshot(path)
         files, notices = choose_model(folder)
-        name = hub_cache.model_name(folder)
     else:
         folder, files, notices = path.parent, _model_of(path), ()
-        name = _name(path)
     if files[0].name.endswith(index.SUFFIX):
         container, header, found = index.read_indexed(files[0])
         notices += found
@@ -58,7 +65,7 @@ def _open(path: Path) -> Checkpoint:
     config, found = (header.config, ()) if header.config else _config(folder)
     if (folder / adapter.CONFIG).is_file():
         found += ("An adapter lies beside the model; it was left aside.",)
-    return Checkpoint(name, str(path), container, header.tensors, config, header.metadata, notices + found)
+    return Checkpoint(checkpoint_name(path), str(path), container, header.tensors, config, header.metadata, notices + found)
 
 
 def _model_of(path: Path) -> tuple[Path, ...]:

@@ -2,11 +2,12 @@
 
 from tensorguard.errors import quote
 from tensorguard.family.classify import Classification
-from tensorguard.reports.document import Cell, Document, Table, number
+from tensorguard.family.clustering import Clustering
+from tensorguard.reports.document import Cell, Document, Picture, Table, number
 from tensorguard.reports.similarity import LIMITS
 
 
-def report(found: Classification) -> Document:
+def report(found: Classification, clustering: Clustering) -> Document:
     """Return the document of one classification."""
     rows: list[list[Cell]] = [[family, distance] for family, distance in found.distances.items()]
     return Document(
@@ -21,6 +22,7 @@ def report(found: Classification) -> Document:
             Table("Distance to each family's centroid", ("family", "distance"), rows),
             Table("How sure", ("measure", "value", "what it means"), _sureness(found)),
         ],
+        pictures=(_picture(found, clustering),),
     )
 
 
@@ -39,3 +41,14 @@ def _sureness(found: Classification) -> list[list[str | float | None]]:
         ["members farther away", found.farther_members, "share of the family's members farther from its centroid"],
         ["leave-one-family-out threshold", strict, f"the stricter limit chosen from the population: {inside}"],
     ]
+
+
+def _picture(found: Classification, clustering: Clustering) -> Picture:
+    def draw() -> object:
+        from tensorguard.reports.figures.classification import draw_classification
+
+        return draw_classification(found, clustering)
+
+    return Picture(
+        "distances", "The model's distance to every family, with the members' own distances and the thresholds.", draw
+    )

@@ -1,5 +1,6 @@
 """One document per result: everything that any form of report shows."""
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -7,6 +8,9 @@ from typing import Any
 import msgspec
 
 from tensorguard import __version__
+
+_UNUSUAL = re.compile(r"[^\n -~]")
+"""In JSON text such characters stand in strings only."""
 
 Cell = str | int | float | None
 
@@ -73,7 +77,10 @@ class Document:
 
 
 def to_json(document: Document) -> str:
-    """Return the JSON envelope, schema `tensorguard/KIND/1` (see `schema/`); equal documents give equal text."""
+    """Return the JSON envelope, schema `tensorguard/KIND/1` (see `schema/`); equal documents give equal text.
+
+    Characters that could control a terminal, or turn text around, are escaped wherever JSON would allow them.
+    """
     envelope = {
         "schema": f"tensorguard/{document.kind}/1",
         "tool": {"name": "tensorguard", "version": __version__},
@@ -84,7 +91,15 @@ def to_json(document: Document) -> str:
         "notices": document.notices,
     }
     text = msgspec.json.encode(envelope, order="sorted")
-    return msgspec.json.format(text, indent=2).decode() + "\n"
+    return _UNUSUAL.sub(_escaped, msgspec.json.format(text, indent=2).decode()) + "\n"
+
+
+def _escaped(found: re.Match[str]) -> str:
+    character = found[0]
+    if character.isprintable():
+        return character
+    pair = character.encode("utf-16-be").hex()
+    return "".join(f"\\u{pair[start : start + 4]}" for start in range(0, len(pair), 4))
 
 
 def number(value: float) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from tensorguard.errors import quote
+from tensorguard.errors import TensorGuardError, quote, utf8
 from tensorguard.fingerprint.base import Fingerprint, Outcome
 from tensorguard.reports.document import Cell, Document, Table
 
@@ -29,16 +29,16 @@ def report(outcomes: Sequence[Outcome], settings: Mapping[str, Any]) -> Document
         settings=settings,
         inputs=[{"model": outcome.model} for outcome in outcomes],
         skipped=[
-            *(
-                {"name": outcome.model, "reason": f"{outcome.error} ({outcome.error.hint})"}
-                for outcome in outcomes
-                if outcome.error
-            ),
+            *({"name": outcome.model, "reason": _reason(outcome.error)} for outcome in outcomes if outcome.error),
             *({"name": f"{p.name}: {name}", "reason": reason} for p in prints for name, reason in p.skipped),
         ],
         notices=[f"{p.name}: {notice}" if len(prints) > 1 else notice for p in prints for notice in p.notices],
         tables=tables,
     )
+
+
+def _reason(error: TensorGuardError) -> str:
+    return f"{error} ({error.hint})" if error.hint else f"{error}"
 
 
 def _summary(outcomes: Sequence[Outcome]) -> str:
@@ -53,7 +53,9 @@ def _machine(outcome: Outcome) -> dict[str, Any]:
         "model": outcome.model,
         "status": outcome.status,
         "fingerprint": asdict(outcome.fingerprint) if outcome.fingerprint else None,
-        "error": {"kind": error.kind, "message": error.message, "where": error.where, "hint": error.hint} if error else None,
+        "error": {"kind": error.kind, "message": error.message, "where": utf8(error.where), "hint": error.hint}
+        if error
+        else None,
     }
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from tensorguard.errors import utf8
 from tensorguard.merge.outcome import MergeOutcome
 from tensorguard.reports.document import Document, Table
 
@@ -32,10 +33,12 @@ def _machine(outcome: MergeOutcome) -> dict[str, object]:
     done, error = outcome.result, outcome.error
     return {
         "model": outcome.model,
-        "output": str(done.output) if done else None,
+        "output": utf8(done.output) if done else None,
         "tensors": done.tensors if done else None,
         "changed": done.changed if done else None,
         "bytes": done.nbytes if done else None,
         "skipped": done.skipped if done else None,
-        "error": {"kind": error.kind, "message": error.message, "where": error.where, "hint": error.hint} if error else None,
+        "error": {"kind": error.kind, "message": error.message, "where": utf8(error.where), "hint": error.hint}
+        if error
+        else None,
     }

@@ -22,4 +22,4 @@ def to_html(document: Document) -> str:
 def _cell(cell: Cell) -> str:
     if cell is None:
         return "–"
-    return printable(cell) if isinstance(cell, str) else number(cell)
+    return printable_sentence(cell) if isinstance(cell, str) else number(cell)

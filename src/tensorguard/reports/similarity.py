@@ -30,7 +30,7 @@ def report(similarity: Similarity) -> Document:
         inputs=[{"model": name} for name in similarity.names],
         notices=(*similarity.notices, LIMITS),
         tables=tables,
-        pictures=() if pair else (_heatmap(similarity),),
+        pictures=(_bars(similarity) if pair else _heatmap(similarity),),
     )
 
 
@@ -48,6 +48,8 @@ def similarity_result(similarity: Similarity) -> dict[str, object]:
 
 
 def _summary(similarity: Similarity, first: str, second: str, distance: float) -> str:
+    if len(similarity.names) > 2 and distance == 0:
+        return f"Of {len(similarity.names)} models some have equal fingerprints, {quote(first)} and {quote(second)} first."
     if len(similarity.names) > 2:
         return f"Of {len(similarity.names)} models the closest are {quote(first)} and {quote(second)}, at distance {number(distance)}."
     if distance == 0:
@@ -84,3 +86,12 @@ def _heatmap(similarity: Similarity) -> Picture:
         return draw_heatmap(similarity)
 
     return Picture("distances", "Distances between all models; the tree joins the closest first.", draw)
+
+
+def _bars(similarity: Similarity) -> Picture:
+    def draw() -> object:
+        from tensorguard.reports.figures.differences import draw_differences
+
+        return draw_differences(similarity)
+
+    return Picture("differences", "The two models feature by feature.", draw)

@@ -1,5 +1,6 @@
 """A document as a person reads it in a terminal, by rich."""
 
+from collections.abc import Sequence
 from typing import Literal
 
 from rich.console import Console, Group, RenderableType
@@ -12,17 +13,20 @@ from tensorguard.reports.document import Cell, Document, Table, number
 _SHORT = 14
 """Cells up to this length are never broken over lines."""
 
+_GAP = 2
+"""Spaces between columns."""
+
 
 def printable(text: object) -> str:
     """Return untrusted text on one line, control characters escaped."""
     return quote(text, 200)[1:-1]
 
 
-def render(document: Document) -> RenderableType:
-    """Return what the terminal shows: the answer first, then tables, then what to know."""
+def render(document: Document, width: int) -> RenderableType:
+    """Return what a terminal of `width` columns shows: the answer first, then tables, then what to know."""
     parts: list[RenderableType] = [Text(document.summary, style="bold")]
     for table in document.tables:
-        parts += [Text(""), _table(table)]
+        parts += [Text(""), *_pieces(table, width)]
         if table.note:
             parts.append(Text(table.note, style="dim"))
     for skip in document.skipped:
@@ -40,26 +44,48 @@ def plain(document: Document, width: int = 120) -> str:
     """Return the same as plain text, without colours."""
     console = Console(width=width, no_color=True, highlight=False)
     with console.capture() as capture:
-        console.print(render(document))
+        console.print(render(document, width))
     return capture.get()
 
 
-def _table(table: Table) -> RichTable:
-    shown = RichTable(
-        title=Text(table.title), title_justify="left", title_style="bold", header_style="", box=None, pad_edge=False
-    )
+def _pieces(table: Table, width: int) -> list[RichTable]:
+    """Return the table, in pieces that each begin with its first column where it is too wide: a column is never dropped."""
     texts = [[_cell(cell) for cell in row] for row in table.rows]
-    for index, heading in enumerate(table.columns):
+    needed = [
+        max(min(_SHORT, max((len(row[index]) for row in texts), default=0)), *map(len, printable(heading).split()), 1)
+        for index, heading in enumerate(table.columns)
+    ]
+    pieces: list[list[int]] = [[]]
+    for index, column in enumerate(needed):
+        if len(pieces[-1]) > 1 and sum(needed[other] + _GAP for other in pieces[-1]) + column > width:
+            pieces.append([0])
+        pieces[-1].append(index)
+    return [_piece(table, texts, needed, columns, title=table.title if columns is pieces[0] else "") for columns in pieces]
+
+
+def _piece(
+    table: Table, texts: Sequence[Sequence[str]], needed: Sequence[int], columns: Sequence[int], *, title: str
+) -> RichTable:
+    shown = RichTable(
+        title=Text(title) if title else None,
+        title_justify="left",
+        title_style="bold",
+        header_style="",
+        box=None,
+        pad_edge=False,
+        padding=(0, _GAP, 0, 0),
+    )
+    for index in columns:
         numeric = all(isinstance(row[index], int | float | None) for row in table.rows)
-        width = min(_SHORT, max((len(row[index]) for row in texts), default=0))
         align: Literal["left", "right"] = "right" if numeric else "left"
-        shown.add_column(Text(printable(heading), style="bold"), justify=align, overflow="fold", min_width=width)
+        heading = Text(printable(table.columns[index]), style="bold")
+        shown.add_column(heading, justify=align, overflow="fold", min_width=needed[index])
     for row in texts:
-        shown.add_row(*map(Text, row))
+        shown.add_row(*(Text(row[index]) for index in columns))
     return shown
 
 
 def _cell(cell: Cell) -> str:
     if cell is None:
         return "-"
-    return printable(cell) if isinstance(cell, str) else number(cell)
+    return printable_sentence(cell) if isinstance(cell, str) else number(cell)

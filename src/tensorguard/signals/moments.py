@@ -16,9 +16,10 @@ from tensorguard.tensors.base import Float32
 def power_sums(O: Float32) -> NDArray[np.float64]:  # noqa: E741
     """Return sum over rows of o^k, k = 1..4, of each column: float64 of shape (4, probes). Sums of row tiles add up."""
     o = O.astype(np.float64)
-    squares = o * o
-    cubes, fourth = np.einsum("ij,ij->j", squares, o), np.einsum("ij,ij->j", squares, squares)
-    return np.stack([o.sum(0), squares.sum(0), cubes, fourth])
+    with np.errstate(invalid="ignore"):  # infinities of both signs; whoever asks looks whether the sums are finite
+        squares = o * o
+        cubes, fourth = np.einsum("ij,ij->j", squares, o), np.einsum("ij,ij->j", squares, squares)
+        return np.stack([o.sum(0), squares.sum(0), cubes, fourth])
 
 
 @dataclass(frozen=True, slots=True)
