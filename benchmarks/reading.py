@@ -32,7 +32,7 @@ def child(path: Path, mixture: str, workers: int) -> None:
 
     strategies = MIXTURES[mixture]
     probes = tensorguard.ProbeSpec(repeats=PROBES) if strategies is None else tensorguard.ProbeSpec(0, PROBES, strategies)
-    settings = tensorguard.Settings(tensorguard.Specification(probes, per_category=0))
+    settings = tensorguard.Settings(tensorguard.Specification(probes, per_category=None))
     started = time.perf_counter()
     found = tensorguard.fingerprint_model(path, settings=settings, workers=workers)
     seconds = time.perf_counter() - started

@@ -2,12 +2,16 @@
 
 The public names, each imported when it is first used:
 
-- `open_model`, `Model`: a checkpoint in any supported container, an adapter applied if it is one
-- `fingerprint_model`, `fingerprint_many`, `Settings`, `Specification`, `ProbeSpec`, `Fingerprint`: the paper's 16 numbers
+- `open_model`: a checkpoint in any supported container, an adapter applied if it is one, as a `Model`
+- `fingerprint_model`, `fingerprint_many`: the paper's 16 numbers as a `Fingerprint`, by `Settings` (of a `Specification` with its
+  `ProbeSpec`); a `FingerprintOutcome` for each of many
 - `read_fingerprint`, `write_fingerprint`: the `.tgfp` file
-- `load_vectors`, `compare`, `cluster`, `classify`, `load_clustering`, `save_clustering`: distances and families
-- `sensitivity`, `compare_sensitivities`, `SensitivitySettings`: how strongly layers answer
-- `merge_many`, `inspect`: one unified file; what a model holds
+- `load_vectors`, `compare`, `cluster`, `classify`, `load_clustering`, `save_clustering`: distances and families, as `FeatureVector`,
+  `Similarity`, `Clustering` (with a `StrategyResult` for each rival) and `Classification`
+- `sensitivity`, `compare_sensitivities`: how strongly layers answer what `SensitivitySettings` ask, as `SensitivityAnalysis` and
+  `SensitivityComparison`
+- `merge_many`: one unified file, a `MergeOutcome` for each model; `inspect`: what a model holds, as `Inventory`
+- `Progress`: who wants to hear how far long work is
 - `TensorGuardError` and its subclasses: what went wrong, where, and what to do
 
 Nothing here prints, and importing the package imports none of the stages.
@@ -16,62 +20,78 @@ Nothing here prints, and importing the package imports none of the stages.
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from tensorguard.version import __version__ as __version__
+
 if TYPE_CHECKING:
     from tensorguard.api.families import classify, cluster, compare, load_vectors
     from tensorguard.api.fingerprints import Settings, fingerprint_many, fingerprint_model
     from tensorguard.api.models import Model, open_model
     from tensorguard.api.studies import compare_sensitivities, inspect, merge_many, sensitivity
-    from tensorguard.errors import (
-        InputError,
-        NotFoundError,
-        PartialError,
-        ResourceError,
-        TensorGuardError,
-        UsageError,
-    )
-    from tensorguard.family.clustering import load_clustering, save_clustering
-    from tensorguard.fingerprint.base import Fingerprint, Outcome
+    from tensorguard.errors import InputError, NotFoundError, PartialError, ResourceError, TensorGuardError, UsageError
+    from tensorguard.family.classify import Classification
+    from tensorguard.family.clustering import Clustering, load_clustering, save_clustering
+    from tensorguard.family.comparison import StrategyResult
+    from tensorguard.family.sensitivity import SensitivityAnalysis
+    from tensorguard.family.sensitivity_comparison import SensitivityComparison
+    from tensorguard.family.similarity import Similarity
+    from tensorguard.fingerprint.base import Fingerprint
+    from tensorguard.fingerprint.features import FeatureVector
     from tensorguard.fingerprint.file import read_fingerprint, write_fingerprint
+    from tensorguard.fingerprint.inventory import Inventory
+    from tensorguard.fingerprint.outcome import FingerprintOutcome
     from tensorguard.fingerprint.sensitivity import SensitivitySettings
     from tensorguard.fingerprint.specification import Specification
+    from tensorguard.merge.outcome import MergeOutcome
     from tensorguard.probes.inputs import ProbeSpec
-
-__version__ = "0.1.0"
+    from tensorguard.progress import Progress
 
 _HOME = {
     "tensorguard.api.families": ("classify", "cluster", "compare", "load_vectors"),
     "tensorguard.api.fingerprints": ("Settings", "fingerprint_many", "fingerprint_model"),
     "tensorguard.api.models": ("Model", "open_model"),
     "tensorguard.api.studies": ("compare_sensitivities", "inspect", "merge_many", "sensitivity"),
-    "tensorguard.errors": (
-        "InputError",
-        "NotFoundError",
-        "PartialError",
-        "ResourceError",
-        "TensorGuardError",
-        "UsageError",
-    ),
-    "tensorguard.family.clustering": ("load_clustering", "save_clustering"),
-    "tensorguard.fingerprint.base": ("Fingerprint", "Outcome"),
+    "tensorguard.errors": ("InputError", "NotFoundError", "PartialError", "ResourceError", "TensorGuardError", "UsageError"),
+    "tensorguard.family.classify": ("Classification",),
+    "tensorguard.family.clustering": ("Clustering", "load_clustering", "save_clustering"),
+    "tensorguard.family.comparison": ("StrategyResult",),
+    "tensorguard.family.sensitivity": ("SensitivityAnalysis",),
+    "tensorguard.family.sensitivity_comparison": ("SensitivityComparison",),
+    "tensorguard.family.similarity": ("Similarity",),
+    "tensorguard.fingerprint.base": ("Fingerprint",),
+    "tensorguard.fingerprint.features": ("FeatureVector",),
     "tensorguard.fingerprint.file": ("read_fingerprint", "write_fingerprint"),
+    "tensorguard.fingerprint.inventory": ("Inventory",),
+    "tensorguard.fingerprint.outcome": ("FingerprintOutcome",),
     "tensorguard.fingerprint.sensitivity": ("SensitivitySettings",),
     "tensorguard.fingerprint.specification": ("Specification",),
+    "tensorguard.merge.outcome": ("MergeOutcome",),
     "tensorguard.probes.inputs": ("ProbeSpec",),
+    "tensorguard.progress": ("Progress",),
 }
 _WHERE = {name: module for module, names in _HOME.items() for name in names}
 
 __all__ = [
+    "Classification",
+    "Clustering",
+    "FeatureVector",
     "Fingerprint",
+    "FingerprintOutcome",
     "InputError",
+    "Inventory",
+    "MergeOutcome",
     "Model",
     "NotFoundError",
-    "Outcome",
     "PartialError",
     "ProbeSpec",
+    "Progress",
     "ResourceError",
+    "SensitivityAnalysis",
+    "SensitivityComparison",
     "SensitivitySettings",
     "Settings",
+    "Similarity",
     "Specification",
+    "StrategyResult",
     "TensorGuardError",
     "UsageError",
     "classify",
@@ -97,3 +117,7 @@ def __getattr__(name: str) -> Any:
     if name not in _WHERE:
         raise AttributeError(f"module 'tensorguard' has no attribute {name!r}")
     return getattr(importlib.import_module(_WHERE[name]), name)
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

@@ -4,6 +4,9 @@ Library code raises these; only the command line catches them. Text that comes f
 and is made harmless by `quote` before it enters a message.
 """
 
+import itertools
+from collections.abc import Collection
+
 _SHOWN = 120
 
 
@@ -24,6 +27,12 @@ def quote(text: object, limit: int = _SHOWN) -> str:
 def utf8(text: object) -> str:
     """Return text that can be written as UTF-8; bytes of a file name that are not UTF-8 are escaped."""
     return str(text).encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def quote_some(texts: Collection[object], most: int = 8) -> str:
+    """Return the first of many untrusted texts, each by `quote`, with a mark if there are more."""
+    shown = ", ".join(quote(text) for text in itertools.islice(texts, most))
+    return f"{shown}, …" if len(texts) > most else shown
 
 
 class TensorGuardError(Exception):
@@ -49,6 +58,10 @@ class TensorGuardError(Exception):
     def __str__(self) -> str:
         return f"{self.message} in {quote(self.where, 400)}" if self.where else self.message
 
+    def fields(self) -> dict[str, str]:
+        """Return kind, message, where and hint, for machines; all of it can be written as UTF-8."""
+        return {"kind": self.kind, "message": self.message, "where": utf8(self.where), "hint": self.hint}
+
     def __reduce__(self) -> tuple[object, ...]:
         """Survive pickling with all fields, so that a worker process can report the same error."""
         return _rebuild, (type(self), self.message, self.where, self.hint)
@@ -73,7 +86,7 @@ class InputError(TensorGuardError):
 
 
 class NotFoundError(TensorGuardError):
-    """A model, file or base named by the user does not exist."""
+    """A model or file does not exist, or the base of an adapter was not found: the input is fine, what it needs is missing."""
 
     exit_code = 4
     kind = "not-found"

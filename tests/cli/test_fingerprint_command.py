@@ -1,5 +1,6 @@
 import json
 import os
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +8,7 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from support.checkpoints import llama, save
-from support.commands import CommandLine, check
+from support.commands import PROGRAM, CommandLine, check
 from tensorguard.fingerprint.base import FEATURES
 from tensorguard.fingerprint.file import read_fingerprint
 
@@ -107,6 +108,15 @@ def test_the_output_cannot_be_written(cli: CommandLine, models: Path, tmp_path: 
     assert file.read_text() == "mine"
 
 
+def test_a_full_disk_leaves_nothing(models: Path, tmp_path: Path) -> None:
+    command = [*PROGRAM, "fingerprint", str(models / "llama"), "-o", str(tmp_path / "out")]
+    limited = ["sh", "-c", 'ulimit -f 0; exec "$0" "$@"', *command]  # no file may grow, as on a full disk
+    done = subprocess.run(limited, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (6, "")
+    assert done.stderr.startswith("tensorguard: error: cannot be written")
+    assert list((tmp_path / "out").iterdir()) == []
+
+
 def test_an_adapter_on_its_base(cli: CommandLine, models: Path, tmp_path: Path) -> None:
     from support.adapters import write_adapter
 
@@ -133,7 +143,9 @@ def test_an_adapter_on_its_base(cli: CommandLine, models: Path, tmp_path: Path) 
     assert cli("fingerprint", models / "bert", "--base", models / "llama", "-o", out).code == 0, "the base is for adapters"
 
 
-@pytest.mark.parametrize("options", [["--layers", "0"], ["--layers", "x"], ["--features", "all"], ["--repeats", "0"], ["--seed", "-1"]])
+@pytest.mark.parametrize(
+    "options", [["--layers", "0"], ["--layers", "x"], ["--features", "all"], ["--repeats", "0"], ["--seed", "-1"]]
+)
 def test_options_out_of_range(cli: CommandLine, models: Path, tmp_path: Path, options: list[str]) -> None:
     assert cli("fingerprint", models / "llama", "-o", tmp_path / "out", *options).code == 2
     assert not (tmp_path / "out").exists()

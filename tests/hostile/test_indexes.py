@@ -96,7 +96,7 @@ def test_an_index_of_more_shards_than_allowed(tmp_path, monkeypatch):
 
 
 def test_an_index_over_the_limit(tmp_path, monkeypatch):
-    monkeypatch.setattr("tensorguard.formats.json_text.MAX_JSON_BYTES", 20)
+    monkeypatch.setattr("tensorguard.formats.index.MAX_JSON_BYTES", 20)
     save_index(tmp_path, weight_map_of(save_sharded(tmp_path)))
     with pytest.raises(InputError, match="more than the 20 allowed"):
         open_checkpoint(tmp_path)

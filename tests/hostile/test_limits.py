@@ -60,7 +60,7 @@ def test_too_many_json_values(tmp_path, monkeypatch):
 
 
 def test_too_many_files_in_a_folder(tmp_path, monkeypatch):
-    monkeypatch.setattr("tensorguard.formats.model_folder._MAX_FILES", 3)
+    monkeypatch.setattr("tensorguard.formats.model_folder.MAX_FOLDER_ENTRIES", 3)
     for number in range(4):
         (tmp_path / f"{number}.txt").touch()
     with pytest.raises(InputError, match="holds 4 files"):
@@ -70,7 +70,7 @@ def test_too_many_files_in_a_folder(tmp_path, monkeypatch):
 def test_too_many_texts_in_one_gguf_array(tmp_path, monkeypatch):
     monkeypatch.setattr("tensorguard.formats.gguf_values.MAX_METADATA_ENTRIES", 50)
     source = write(tmp_path / "m", gguf_bytes([pair("k", ARRAY, array(STRING, 51, text("") * 51))]))
-    with pytest.raises(InputError, match="more strings than the 50 allowed"):
+    with pytest.raises(InputError, match="more elements to be read one by one than the 50 allowed"):
         read_gguf(source)
 
 
@@ -78,7 +78,14 @@ def test_too_many_texts_in_all_gguf_arrays(tmp_path, monkeypatch):
     monkeypatch.setattr("tensorguard.formats.gguf_values._MAX_WALKED", 50)
     inner = array(ARRAY, 10, array(U8, 0) * 10)
     source = write(tmp_path / "m", gguf_bytes([pair("k", ARRAY, array(ARRAY, 5, inner * 5))]))
-    with pytest.raises(InputError, match="more strings"):
+    with pytest.raises(InputError, match="more elements"):
+        read_gguf(source)
+
+
+def test_too_many_numbers_in_gguf_arrays_that_are_kept(tmp_path, monkeypatch):
+    monkeypatch.setattr("tensorguard.formats.gguf_values._MAX_WALKED", 50)
+    source = write(tmp_path / "m", gguf_bytes([pair(key, ARRAY, array(U8, 30, bytes(30))) for key in "kl"]))
+    with pytest.raises(InputError, match="more elements"):
         read_gguf(source)
 
 

@@ -57,9 +57,7 @@ def model(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 
 @_REUSED
 @given(order=st.randoms(use_true_random=False), shards=st.integers(1, 4), indexed=st.booleans())
-def test_order_and_sharding(
-    tmp_path_factory: pytest.TempPathFactory, model, order: object, shards: int, indexed: bool
-) -> None:
+def test_order_and_sharding(tmp_path_factory: pytest.TempPathFactory, model, order: object, shards: int, indexed: bool) -> None:
     architecture, tensors, expected = model
     folder = tmp_path_factory.mktemp("sharded")
     names = list(tensors)
@@ -95,6 +93,17 @@ def test_prefix(tmp_path: Path, model, prefix: str) -> None:
     assert of(save(tmp_path / "m", renamed, architecture)) == expected
 
 
+def test_names_that_say_nothing(tmp_path: Path, model) -> None:
+    architecture, tensors, _ = model
+
+    def scrambled(seed: int) -> tuple[object, ...]:
+        numbers = np.random.default_rng(seed).permutation(len(tensors))
+        renamed = {f"t{number}": array for number, array in zip(numbers, tensors.values(), strict=True)}
+        return of(save(tmp_path / str(seed), renamed, architecture))
+
+    assert scrambled(0) == scrambled(1) == scrambled(2)
+
+
 def test_container(tmp_path: Path, model) -> None:
     architecture, tensors, expected = model
     assert of(save_gguf(tmp_path / "m.gguf", tensors, architecture)) == expected
@@ -119,6 +128,8 @@ def test_a_tied_head_may_be_stored_or_not(tmp_path: Path) -> None:
     tied = llama(tied=True)
     stored = tied | {"lm_head.weight": tied["model.embed_tokens.weight"].copy()}
     assert of(save(tmp_path / "a", tied)) == of(save(tmp_path / "b", stored))
+    half = tied | {"lm_head.weight": stored["lm_head.weight"].astype(ml_dtypes.bfloat16)}
+    assert of(save(tmp_path / "d", half)) == of(save(tmp_path / "b", stored)), "tied, whatever dtype the copy has"
     assert of(save(tmp_path / "c", llama())) != of(save(tmp_path / "b", stored))
 
 
@@ -138,7 +149,7 @@ def test_workers_and_engines(tmp_path: Path, model) -> None:
 @given(data=st.data())
 def test_one_changed_weight_changes_it(tmp_path_factory: pytest.TempPathFactory, model, data: st.DataObject) -> None:
     architecture, tensors, _ = model
-    everything = Settings(Specification(per_category=0))
+    everything = Settings(Specification(per_category=None))
     folder = tmp_path_factory.mktemp("changed")
     before = fingerprint_model(save(folder / "m", tensors, architecture), settings=everything)
     names = sorted({layer.name for layer in before.layers})

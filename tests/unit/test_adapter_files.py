@@ -16,8 +16,9 @@ def test_an_adapter_is_read(tmp_path):
 
 
 def test_an_adapter_written_by_peft(tmp_path):
-    peft = pytest.importorskip("peft")
-    torch = pytest.importorskip("torch")
+    import peft
+    import torch
+
     model = peft.get_peft_model(torch.nn.Sequential(torch.nn.Linear(4, 3)), peft.LoraConfig(r=2, target_modules=["0"]))
     model.save_pretrained(tmp_path)
     adapter = read_adapter(tmp_path)

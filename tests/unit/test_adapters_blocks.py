@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from support.adapters import numbers, whole
 from support.memory import MemoryTensor
-from tensorguard.adapters.base import AdaptedTensor, AddedTensor, ReplacedTensor
+from tensorguard.adapters.base import AdaptedTensor, AddedTensor, WholeTensor
 from tensorguard.adapters.dora import DoraTensor
 from tensorguard.adapters.ia3 import ScaledTensor
 from tensorguard.adapters.loha import Hadamard
@@ -47,7 +47,7 @@ def make(kind: str, base: MemoryTensor) -> AdaptedTensor:
         "oft-shared": lambda: RotatedTensor(base, Rotation(held(1, 1), 2, 5, 0.1), inverse=False),
         "vera": lambda: AddedTensor(base, SharedProduct(held(20, 5), held(5, 30), held(ROWS), held(5), turned=False)),
         "vera-turned": lambda: AddedTensor(base, SharedProduct(held(20, 5), held(5, 30), held(COLUMNS), held(5), turned=True)),
-        "replaced": lambda: ReplacedTensor(base, held(ROWS, COLUMNS, seed=9)),
+        "replaced": lambda: WholeTensor(base.name, base.dtype, held(ROWS, COLUMNS, seed=9)),
     }
     return makers[kind]()
 

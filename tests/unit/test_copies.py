@@ -19,7 +19,10 @@ def test_equal_to_the_bit_over_all_tiles() -> None:
         other[place, 1] += 1
         assert not same_values(MemoryTensor("a", TABLE), MemoryTensor("b", other))
     assert not same_values(MemoryTensor("a", TABLE), MemoryTensor("b", TABLE[:-1]))
-    assert not same_values(MemoryTensor("a", TABLE), MemoryTensor("b", TABLE, "F16"))
+
+
+def test_the_dtype_that_equal_values_are_stored_as_does_not_matter() -> None:
+    assert same_values(MemoryTensor("a", TABLE), MemoryTensor("b", TABLE, "F16"))
 
 
 def test_reading_stops_at_the_first_difference() -> None:

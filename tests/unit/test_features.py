@@ -149,3 +149,9 @@ def test_two_models_of_one_name_are_refused() -> None:
     assert [each.name for each in by_name([vector("b"), vector("a")])] == ["a", "b"]
     with pytest.raises(UsageError, match="two models are called 'a'"):
         by_name([vector("a"), vector("b"), vector("a")])
+
+
+def test_a_file_over_the_limit_is_refused_unread(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tensorguard.fingerprint.features.MAX_CONFIG_BYTES", 100)
+    with pytest.raises(InputError, match="more than the 100 allowed"):
+        load_features(written(tmp_path, GOOD))

@@ -90,7 +90,7 @@ def broken(value: float, count: int = 1) -> dict[str, np.ndarray]:
     return tensors
 
 
-ALL = Specification(per_category=0)
+ALL = Specification(per_category=None)
 
 
 @pytest.mark.parametrize(("value", "said"), [(np.nan, "3 NaN and 0"), (np.inf, "0 NaN and 3"), (-np.inf, "0 NaN and 3")])
@@ -127,7 +127,7 @@ def finite(found: Fingerprint) -> bool:
 
 def test_nothing_but_zeros_is_refused(tmp_path: Path) -> None:
     tensors = {name: np.zeros_like(array) for name, array in llama(blocks=1).items()}
-    with pytest.raises(InputError, match="zero or not finite") as caught:
+    with pytest.raises(InputError, match="zero, constant or not finite") as caught:
         fingerprint_model(save(tmp_path / "m", tensors))
     assert Path(caught.value.where).exists()
 
@@ -156,3 +156,10 @@ def test_empty_and_scalar_tensors_beside_the_weights_change_nothing(tmp_path: Pa
     scalar = fingerprint_model(save(tmp_path / "c", llama() | {"model.scale": np.array(2, np.float32)}))
     assert scalar.layers == before.layers
     assert scalar.features["total_params"] == before.features["total_params"] + 1
+
+
+def test_a_weight_of_one_number_is_left_out_and_said(tmp_path: Path) -> None:
+    tensors = {"logit_scale": np.array([[3.0]], np.float32), "model.layers.0.mlp.down_proj.weight": numbers("d", 8, 16)}
+    found = fingerprint_model(save(tmp_path / "m", tensors))
+    assert [layer.role for layer in found.layers] == ["fc_out"]
+    assert found.skipped == (("logit_scale", "its gradient is constant, so it has no skewness"),)

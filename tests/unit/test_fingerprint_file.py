@@ -100,8 +100,8 @@ HOSTILE: dict[str, tuple[Callable[[dict[str, Any], np.ndarray], Any], str]] = {
     "a negative norm": (feature("ffn_norm", -1.0), "negative"),
     "a count with a fraction": (feature("total_params", 1.5), "count"),
     "a negative count": (feature("num_layers", -1), "count"),
-    "a document that is a list": (lambda *_: [], "schema"),
-    "a document that is a number": (lambda *_: 7, "schema"),
+    "a document that is a list": (lambda *_: [], "not a TensorGuard fingerprint"),
+    "a document that is a number": (lambda *_: 7, "not a TensorGuard fingerprint"),
     "a name that is no text": (assign(name=7), "name"),
 }
 

@@ -50,7 +50,11 @@ def test_the_present_method_reproduces_its_goldens(tmp_path: Path, name: str) ->
     golden = read_fingerprint(GOLDEN / f"{METHOD}-{name}.tgfp")
     made = fingerprint_model(save(tmp_path / name, MAKERS[name](0), name), settings=Settings(extended=True))
     assert (made.name, made.specification, made.identity) == (golden.name, golden.specification, golden.identity)
-    assert (made.architecture, made.elements, made.elements_read) == (golden.architecture, golden.elements, golden.elements_read)
+    assert (made.architecture, made.elements, made.elements_read) == (
+        golden.architecture,
+        golden.elements,
+        golden.elements_read,
+    )
     for key in FEATURES:
         assert made.features[key] == pytest.approx(golden.features[key], rel=1e-6, abs=scale(key, golden.features)), key
     assert {key: made.extended[key] for key in golden.extended} == pytest.approx(dict(golden.extended), rel=1e-5, abs=1e-6)
@@ -64,7 +68,9 @@ def test_the_present_method_reproduces_its_goldens(tmp_path: Path, name: str) ->
         )
         for statistic in STATISTICS:
             expected = getattr(theirs, statistic)
-            assert getattr(mine, statistic) == pytest.approx(expected, rel=1e-6, abs=1e-6 * (theirs.std if statistic == "mean" else 1))
+            assert getattr(mine, statistic) == pytest.approx(
+                expected, rel=1e-6, abs=1e-6 * (theirs.std if statistic == "mean" else 1)
+            )
 
 
 def scale(key: str, features: dict[str, float]) -> float:

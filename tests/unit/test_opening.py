@@ -73,7 +73,7 @@ def test_a_malformed_configuration_is_a_notice(tmp_path, content):
 
 
 def test_a_configuration_over_the_limit_is_a_notice(tmp_path, monkeypatch):
-    monkeypatch.setattr("tensorguard.formats.json_text.MAX_JSON_BYTES", 10)
+    monkeypatch.setattr("tensorguard.formats.opening.MAX_CONFIG_BYTES", 10)
     save_model(tmp_path / "model.safetensors")
     (tmp_path / "config.json").write_text('{"hidden_size": 3}')
     assert "more than the 10 allowed" in open_checkpoint(tmp_path).notices[0]

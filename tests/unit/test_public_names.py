@@ -13,6 +13,11 @@ def test_every_public_name_is_there_and_documented(name: str) -> None:
     assert found.__doc__
 
 
+def test_the_package_lists_its_public_names() -> None:
+    assert set(tensorguard.__all__) < set(dir(tensorguard))
+    assert sorted(tensorguard.__all__) == tensorguard.__all__
+
+
 def test_an_unknown_name_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="nonsense"):
         _ = tensorguard.nonsense

@@ -94,3 +94,17 @@ def test_overflow_is_told_from_damage() -> None:
 def test_a_zero_matrix_is_silent() -> None:
     (response,) = ask(np.zeros((4, 4)))
     assert response.silent
+
+
+def test_powers_of_two_in_the_weights_change_no_statistic_by_a_bit(matrix: np.ndarray) -> None:
+    (plain,) = ask(matrix[:300])
+    for exponent in (-100, -70, 60, 110):
+        (scaled,) = ask(np.ldexp(matrix[:300], exponent))
+        np.testing.assert_array_equal(statistics(scaled), statistics(plain))
+        np.testing.assert_array_equal(scaled.gain, np.ldexp(plain.gain, exponent))
+
+
+def test_a_gradient_of_one_value_is_constant() -> None:
+    column = np.random.default_rng(2).standard_normal((30, 1))
+    found = ask(np.ones((1, 1)), np.full((30, 1), 0.3), 1 + 1e-5 * column, column, np.ones((30, 30)))
+    assert [response.constant for response in found] == [True, True, True, False, False]

@@ -45,16 +45,22 @@ def test_members_are_measured_against_a_centroid_without_them() -> None:
 
 
 def test_strangers_are_measured_without_their_family() -> None:
-    vectors = families(["x", "y", "z"], members=2)
+    vectors = families(["x", "y", "z"], members=5)
     family_of = {each.name: each.name.split("-")[0] for each in vectors}
     found = stranger_distances(vectors, family_of, ["x", "y", "z"])
-    assert len(found) == 9
+    assert len(found) == 18
     rest = np.array([each.values for each in vectors if family_of[each.name] != "x"])[:, [*range(14), 15]]
     strangers = np.array([each.values for each in vectors if family_of[each.name] == "x"])[:, [*range(14), 15]]
     scores = zscore(rest, axis=0)
-    centroids = np.array([scores[:3].mean(axis=0), scores[3:].mean(axis=0)])
+    centroids = np.array([scores[:6].mean(axis=0), scores[6:].mean(axis=0)])
     away = (strangers - rest.mean(axis=0)) / rest.std(axis=0)
-    np.testing.assert_allclose(found[:3], cdist(away, centroids).min(axis=1))
+    np.testing.assert_allclose(found[:6], cdist(away, centroids).min(axis=1))
+
+
+def test_a_small_population_has_no_strangers() -> None:
+    for bases, members in ((["x", "y"], 9), (["x", "y", "z"], 2)):
+        vectors = families(bases, members=members)
+        assert not len(stranger_distances(vectors, {each.name: each.name.split("-")[0] for each in vectors}, bases))
 
 
 def test_the_best_threshold_separates_what_can_be_separated() -> None:

@@ -3,21 +3,19 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from tensorguard.adapters.base import AdaptedTensor, AddedTensor, NewTensor, ReplacedTensor
+from tensorguard.adapters.base import AdaptedTensor, AddedTensor, WholeTensor
 from tensorguard.adapters.dora import DoraTensor
-from tensorguard.adapters.factors import FLOATS, AdapterTensors, sort_tensors
-from tensorguard.adapters.finding import find_base
+from tensorguard.adapters.factors import AdapterTensors, sort_tensors
 from tensorguard.adapters.kinds import kind_of
 from tensorguard.adapters.lowrank import LowRank
 from tensorguard.adapters.matching import OTHER_BASE, BaseTensors
 from tensorguard.adapters.settings import Settings
-from tensorguard.errors import InputError, quote
+from tensorguard.errors import InputError, quote, quote_some
 from tensorguard.formats.adapter import AdapterFiles
 from tensorguard.formats.base import Checkpoint
 from tensorguard.tensors.base import Stored
+from tensorguard.tensors.decoding import FLOATS
 from tensorguard.tensors.storage import stored_tensors
-
-__all__ = ["AdaptedModel", "adapted", "find_base"]
 
 _VOCABULARIES = frozenset(
     {"embed_tokens", "lm_head", "wte", "word_embeddings", "shared", "embed_in", "embed_out", "tok_embeddings", "decoder"}
@@ -83,7 +81,7 @@ def _put_whole(found: AdapterTensors, tensors: BaseTensors, settings: Settings) 
             if module not in saved:
                 reason = f"it is for another base, which has {quote(name)}; this one does not"
                 settings.refuse(reason, OTHER_BASE)
-            tensors.exchange(name, NewTensor(name, stored))
+            tensors.exchange(name, WholeTensor(name, stored.dtype, stored))
             done[name] = "new"
             continue
         grown = len(old.shape) == 2 and stored.shape[1:] == old.shape[1:] and module in _VOCABULARIES | saved
@@ -94,7 +92,7 @@ def _put_whole(found: AdapterTensors, tensors: BaseTensors, settings: Settings) 
         if old.name in done:
             settings.refuse(f"it replaces {quote(old.name)} twice")
         done[old.name] = "replaced"
-        tensors.exchange(old.name, ReplacedTensor(old, stored))
+        tensors.exchange(old.name, WholeTensor(old.name, old.dtype, stored))
     return done
 
 
@@ -129,7 +127,7 @@ def _whole_notices(changed: Mapping[str, str]) -> list[str]:
         ("replaced", "Trained as a whole and taken from the adapter"),
         ("new", "Not in the base, from the adapter"),
     ):
-        names = [quote(name) for name, what in changed.items() if what == word]
+        names = [name for name, what in changed.items() if what == word]
         if names:
-            notices.append(f"{says}: {_count(len(names), 'tensor')} ({', '.join(names[:4])}{', …' if len(names) > 4 else ''}).")
+            notices.append(f"{says}: {_count(len(names), 'tensor')} ({quote_some(names, 4)}).")
     return notices

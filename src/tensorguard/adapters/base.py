@@ -73,42 +73,18 @@ class AddedTensor(AdaptedTensor):
 
 
 @dataclass(frozen=True)
-class ReplacedTensor(AdaptedTensor):
-    """A tensor that the adapter stores as a whole, under the base's name and dtype (modules_to_save, trained biases)."""
-
-    whole: Stored
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """The adapter's shape: a vocabulary may have grown."""
-        return self.whole.shape
-
-    @property
-    def where(self) -> str:
-        """The adapter's file."""
-        return self.whole.where
-
-    def read(self, rows: slice, columns: slice) -> Float32:
-        """Read a block; see `Stored.read`."""
-        return self.whole.read(rows, columns)
-
-
-@dataclass(frozen=True)
-class NewTensor:
-    """A tensor that the adapter stores as a whole and the base lacks (a classification head), under its name in the model.
+class WholeTensor:
+    """A tensor that the adapter stores as a whole: in a base tensor's place (modules_to_save, trained biases), or new to the base.
 
     Attributes:
-        name: That name.
-        whole: The adapter's tensor.
+        name: Its name in the model: the base tensor's, if it takes the place of one.
+        dtype: What a merged file stores it as, likewise.
+        whole: The adapter's tensor; its shape counts, since a vocabulary may have grown.
     """
 
     name: str
+    dtype: str
     whole: Stored
-
-    @property
-    def dtype(self) -> str:
-        """The adapter's dtype."""
-        return self.whole.dtype
 
     @property
     def shape(self) -> tuple[int, ...]:

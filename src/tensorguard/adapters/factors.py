@@ -11,9 +11,7 @@ from tensorguard.adapters.errors import refuse
 from tensorguard.errors import quote
 from tensorguard.limits import MAX_ADAPTER_RANK
 from tensorguard.tensors.base import Float32, Stored, extent
-
-FLOATS = frozenset({"F64", "F32", "F16", "BF16"})
-"""Dtypes that factors may have."""
+from tensorguard.tensors.decoding import FLOATS
 
 _PREFIXES = ("base_model.model.", "base_model.")
 _WRAPPERS = frozenset({"base_layer", "modules_to_save"})
@@ -116,8 +114,7 @@ def sort_tensors(tensors: Iterable[Stored], names: frozenset[str], where: str) -
 
 def vector(stored: Stored) -> Float32:
     """Return all of a small tensor as float32 of shape (elements,)."""
-    rows, columns = extent(stored)
-    return stored.read(slice(0, rows), slice(0, columns)).reshape(-1)
+    return matrix(stored).reshape(-1)
 
 
 def matrix(stored: Stored) -> Float32:

@@ -9,8 +9,7 @@ from tensorguard.errors import InputError, NotFoundError, quote
 from tensorguard.formats import hub_cache
 from tensorguard.formats.adapter import AdapterFiles, is_adapter
 from tensorguard.formats.model_folder import holds_model
-
-_MAX_ENTRIES = 100_000
+from tensorguard.limits import MAX_FOLDER_ENTRIES
 
 
 def find_base(adapter: AdapterFiles, folders: Sequence[Path]) -> Path:
@@ -67,7 +66,7 @@ def _candidates(folders: Iterable[Path]) -> Iterator[Path]:
 def _subfolders(folder: Path) -> list[Path]:
     try:
         with os.scandir(folder) as entries:
-            found = [Path(entry.path) for entry, _ in zip(entries, range(_MAX_ENTRIES), strict=False) if entry.is_dir()]
+            found = [Path(entry.path) for entry, _ in zip(entries, range(MAX_FOLDER_ENTRIES), strict=False) if entry.is_dir()]
     except OSError:
         return []
     return sorted(found)

@@ -10,7 +10,7 @@ from tensorguard.family import clustering as clusters
 from tensorguard.family import similarity
 from tensorguard.family.classify import Classification
 from tensorguard.family.clustering import Clustering, load_clustering
-from tensorguard.family.comparison import Result, compare_strategies
+from tensorguard.family.comparison import StrategyResult, compare_strategies
 from tensorguard.family.labels import Labels, load_labels
 from tensorguard.family.similarity import Similarity
 from tensorguard.family.space import Space, fit_space
@@ -82,7 +82,7 @@ def cluster(
     include_size: bool = False,
     settings: Settings | None = None,
     progress: Progress | None = None,
-) -> tuple[Clustering, tuple[Result, ...]]:
+) -> tuple[Clustering, tuple[StrategyResult, ...]]:
     """Sort models into the families of known bases.
 
     Args:

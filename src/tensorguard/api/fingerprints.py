@@ -5,18 +5,19 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
-from tensorguard.api.models import Model, file_stem, model_name, open_model
+from tensorguard.api.models import Model, file_stem, locating_errors, model_name, open_model
 from tensorguard.engines.base import Engine
 from tensorguard.engines.inline import Inline
 from tensorguard.engines.processes import Processes
 from tensorguard.engines.sizing import available_memory, processors, workers_within
 from tensorguard.engines.threads import Threads
-from tensorguard.errors import InputError, TensorGuardError, UsageError, quote, utf8
+from tensorguard.errors import TensorGuardError, UsageError, quote, utf8
 from tensorguard.fingerprint import extract
-from tensorguard.fingerprint.base import Fingerprint, Outcome
+from tensorguard.fingerprint.base import Fingerprint
 from tensorguard.fingerprint.features import SUFFIX as FEATURES_SUFFIX
 from tensorguard.fingerprint.features import vector, write_features
 from tensorguard.fingerprint.file import SUFFIX, read_fingerprint, write_fingerprint
+from tensorguard.fingerprint.outcome import FingerprintOutcome
 from tensorguard.fingerprint.specification import Specification
 from tensorguard.formats.adapter import is_adapter
 from tensorguard.formats.atomic import make_folder
@@ -91,7 +92,7 @@ def _fingerprint(
     model: Model | Path | str, base: Path | str | None, settings: Settings, engine: Engine, progress: Progress
 ) -> Fingerprint:
     opened = model if isinstance(model, Model) else open_model(model, base=base)
-    try:
+    with locating_errors(opened):
         result = extract.fingerprint(
             opened.name,
             opened.view(),
@@ -102,15 +103,12 @@ def _fingerprint(
             skip_nonfinite=settings.skip_nonfinite,
             extended=settings.extended,
         )
-    except InputError as error:
-        error.where = error.where if Path(error.where).exists() else opened.location
-        raise
     return replace(result, identity=opened.identity, notices=(*opened.notices, *result.notices))
 
 
 def fingerprint_many(
     models: Sequence[Path | str],
-    output: Path,
+    output: Path | str,
     *,
     base: Path | str | None = None,
     settings: Settings | None = None,
@@ -118,7 +116,7 @@ def fingerprint_many(
     memory: int | None = None,
     force: bool = False,
     progress: Progress | None = None,
-) -> Iterator[Outcome]:
+) -> Iterator[FingerprintOutcome]:
     """Fingerprint models and write `NAME.tgfp` and `NAME_features.json` of each; a bad model does not stop the rest.
 
     Args:
@@ -139,7 +137,7 @@ def fingerprint_many(
         ResourceError: A worker was killed.
     """
     settings, progress = settings or Settings(), progress or Silent()
-    wanted = workers or processors()
+    output, wanted = Path(output), workers or processors()
     _require_distinct(models)
     make_folder(output)
     if len(models) == 1:
@@ -172,7 +170,9 @@ def _require_distinct(models: Sequence[Path | str]) -> None:
         stems[stem] = model
 
 
-def _quietly(model: Path | str, *, base: Path | str | None, output: Path, settings: Settings, force: bool) -> Outcome:
+def _quietly(
+    model: Path | str, *, base: Path | str | None, output: Path, settings: Settings, force: bool
+) -> FingerprintOutcome:
     return _one(model, base, output, settings, Inline(), force, Silent())
 
 
@@ -184,20 +184,20 @@ def _one(
     engine: Engine,
     force: bool,
     progress: Progress,
-) -> Outcome:
+) -> FingerprintOutcome:
     try:
         opened = open_model(model, base=base if is_adapter(Path(model)) else None)
         stem = file_stem(opened.name)
         target = output / f"{stem}{SUFFIX}"
         earlier = None if force else _earlier(target, opened, settings)
         if earlier is not None:
-            return Outcome(utf8(model), "finished before", earlier)
+            return FingerprintOutcome(utf8(model), "finished before", earlier)
         result = _fingerprint(opened, None, settings, engine, progress)
         write_features(output / f"{stem}{FEATURES_SUFFIX}", vector(result))
         write_fingerprint(target, result)
     except TensorGuardError as error:
-        return Outcome(utf8(model), "failed", error=error)
-    return Outcome(utf8(model), "done", result)
+        return FingerprintOutcome(utf8(model), "failed", error=error)
+    return FingerprintOutcome(utf8(model), "done", result)
 
 
 def _earlier(target: Path, model: Model, settings: Settings) -> Fingerprint | None:

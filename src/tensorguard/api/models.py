@@ -1,17 +1,19 @@
 """Open a model: a checkpoint in any supported container, with its adapter applied if it is one."""
 
+import contextlib
 import hashlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tensorguard.adapters.applying import adapted, find_base
-from tensorguard.errors import UsageError, utf8
-from tensorguard.formats.adapter import is_adapter, read_adapter
+from tensorguard.adapters.applying import adapted
+from tensorguard.adapters.opening import open_base_and_adapter
+from tensorguard.errors import InputError, utf8
+from tensorguard.formats.adapter import is_adapter
 from tensorguard.formats.base import Checkpoint, TensorInfo
-from tensorguard.formats.opening import checkpoint_name, open_checkpoint
+from tensorguard.formats.opening import checkpoint_name
 from tensorguard.tensors.base import Stored
 from tensorguard.tensors.storage import stored_tensors
 from tensorguard.tensors.view import View, canonical_view
@@ -50,7 +52,7 @@ class Model:
         return canonical_view(self.tensors, self.config, self.container)
 
 
-def open_model(path: Path | str, *, base: Path | str | None = None, search: Sequence[Path] = ()) -> Model:
+def open_model(path: Path | str, *, base: Path | str | None = None, search: Sequence[Path | str] = ()) -> Model:
     """Open a checkpoint, or an adapter on its base.
 
     Args:
@@ -64,22 +66,30 @@ def open_model(path: Path | str, *, base: Path | str | None = None, search: Sequ
         UsageError: `base` was given for a model that is not an adapter.
     """
     path = Path(path)
-    if is_adapter(path):
-        files = read_adapter(path)
-        checkpoint = open_checkpoint(Path(base) if base else find_base(files, search))
-        model = adapted(checkpoint, files)
-        return _model(
-            files.name,
-            path,
-            checkpoint,
-            model.tensors,
-            (*checkpoint.tensors, *files.tensors),
-            (*checkpoint.notices, *files.notices, *model.notices),
-        )
-    if base is not None:
-        raise UsageError("a base goes with an adapter, and this is a whole model", where=path, hint="leave --base out")
-    checkpoint = open_checkpoint(path)
-    return _model(checkpoint.name, path, checkpoint, stored_tensors(checkpoint.tensors), checkpoint.tensors, checkpoint.notices)
+    folders = [Path(folder) for folder in search]
+    checkpoint, adapter = open_base_and_adapter(path, base=None if base is None else Path(base), search=folders)
+    if adapter is None:
+        tensors = stored_tensors(checkpoint.tensors)
+        return _model(checkpoint.name, path, checkpoint, tensors, checkpoint.tensors, checkpoint.notices)
+    model = adapted(checkpoint, adapter)
+    return _model(
+        adapter.name,
+        path,
+        checkpoint,
+        model.tensors,
+        (*checkpoint.tensors, *adapter.tensors),
+        (*checkpoint.notices, *adapter.notices, *model.notices),
+    )
+
+
+@contextlib.contextmanager
+def locating_errors(model: Model) -> Iterator[None]:
+    """Let input errors that name no file (nothing to analyse) name the model."""
+    try:
+        yield
+    except InputError as error:
+        error.where = error.where or model.location
+        raise
 
 
 def model_name(path: Path | str) -> str:

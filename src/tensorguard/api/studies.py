@@ -4,10 +4,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from tensorguard.api.fingerprints import Settings
-from tensorguard.api.models import Model, file_stem, model_name, open_model
+from tensorguard.api.models import Model, file_stem, locating_errors, model_name, open_model
 from tensorguard.engines.sizing import processors
 from tensorguard.engines.threads import Threads
-from tensorguard.errors import InputError, TensorGuardError, UsageError, utf8
+from tensorguard.errors import TensorGuardError, UsageError, utf8
 from tensorguard.family.sensitivity import SensitivityAnalysis, analyse
 from tensorguard.family.sensitivity_comparison import SensitivityComparison, compare_sensitivity
 from tensorguard.fingerprint import sensitivity as measuring
@@ -46,7 +46,7 @@ def sensitivity(
     """
     settings = settings or Settings()
     opened = model if isinstance(model, Model) else open_model(model, base=base)
-    try:
+    with locating_errors(opened):
         measured = measuring.sensitivity(
             opened.name,
             opened.view().weights,
@@ -56,9 +56,6 @@ def sensitivity(
             progress=progress or Silent(),
             skip_nonfinite=settings.skip_nonfinite,
         )
-    except InputError as error:
-        error.where = error.where if Path(error.where).exists() else opened.location
-        raise
     return analyse(measured, top)
 
 
@@ -75,10 +72,10 @@ def compare_sensitivities(
 
 def merge_many(
     models: Sequence[Path | str],
-    output: Path,
+    output: Path | str,
     *,
     base: Path | str | None = None,
-    search: Sequence[Path] = (),
+    search: Sequence[Path | str] = (),
     dtype: str | None = None,
     force: bool = False,
     progress: Progress | None = None,
@@ -100,14 +97,14 @@ def merge_many(
     Raises:
         UsageError: Two models would write one file.
     """
-    targets = _targets(models, output)
+    targets = _targets(models, Path(output))
     for model, target in zip(models, targets, strict=True):
         try:
             result = merging.merge(
                 Path(model),
                 target,
-                base=None if base is None else Path(base),
-                search=search,
+                base=Path(base) if base is not None and is_adapter(Path(model)) else None,
+                search=[Path(folder) for folder in search],
                 dtype=dtype,
                 force=force,
                 progress=progress,
@@ -122,6 +119,7 @@ def _targets(models: Sequence[Path | str], output: Path) -> list[Path]:
     if output.suffix == ".safetensors":
         if len(models) > 1:
             raise UsageError("several models cannot go into one file", where=output, hint="give a folder")
+        make_folder(output.parent)
         return [output]
     make_folder(output)
     stems = [file_stem(model_name(model)) for model in models]
@@ -131,12 +129,19 @@ def _targets(models: Sequence[Path | str], output: Path) -> list[Path]:
     return [output / f"{stem}.safetensors" for stem in stems]
 
 
-def inspect(model: Path | str, *, base: Path | str | None = None) -> tuple[Model, Inventory]:
+def inspect(
+    model: Path | str, *, base: Path | str | None = None, search: Sequence[Path | str] = ()
+) -> tuple[Model, Inventory]:
     """Tell from headers what a model holds and what would be read; only tied embeddings are compared by value.
+
+    Args:
+        model: Where it is.
+        base: The base model, if it is an adapter.
+        search: Folders in which an adapter's base may be looked for.
 
     Raises:
         NotFoundError: There is no such model.
         InputError: It is malformed.
     """
-    opened = open_model(model, base=base)
+    opened = open_model(model, base=base, search=search)
     return opened, inventory(opened.view())

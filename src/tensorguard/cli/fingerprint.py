@@ -59,9 +59,9 @@ def fingerprint(
         raise PartialError(f"{len(failed)} of {len(outcomes)} models failed", hint="the list above says why")
 
 
-def _layers(text: str) -> int:
+def _layers(text: str) -> int | None:
     if text == "all":
-        return 0
+        return None
     if not text.isdigit() or not 1 <= int(text) <= 1_000_000:
         raise typer.BadParameter("a number from 1, or `all`", param_hint="--layers")
     return int(text)

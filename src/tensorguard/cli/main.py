@@ -2,13 +2,14 @@
 
 import json
 import os
+import signal
 import sys
 import traceback
+from pathlib import Path
 from typing import Any
 
 import typer
 
-from tensorguard import __version__
 from tensorguard.cli.classify import classify
 from tensorguard.cli.cluster import cluster
 from tensorguard.cli.compare import compare
@@ -17,8 +18,10 @@ from tensorguard.cli.inspect import inspect
 from tensorguard.cli.merge import merge
 from tensorguard.cli.sensitivity import sensitivity
 from tensorguard.errors import TensorGuardError, quote
+from tensorguard.version import __version__
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+# Plain help: that of rich takes as long to import as all the rest.
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 for _command in (fingerprint, compare, cluster, classify, sensitivity, merge, inspect):
     app.command()(_command)
 
@@ -38,13 +41,17 @@ def tensorguard(
 
 def main() -> None:
     """Run the command line; never shows a traceback unless TENSORGUARD_DEBUG is set."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # as after Ctrl-C: half-written files are removed
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed by whoever started us
+            setattr(sys, name, Path(os.devnull).open("w"))  # noqa: SIM115
     sys.exit(run(sys.argv[1:]))
 
 
 def run(arguments: list[str]) -> int:
     """Run one command and return its exit code.
 
-    0 done, 1 fault, 2 usage, 3 bad input, 4 not found, 5 partly done, 6 resources, 130 interrupted.
+    0 done, 1 fault, 2 usage, 3 bad input, 4 not found, 5 partly done, 6 resources, 130 interrupted, 143 terminated.
     """
     as_json = "--json" in arguments
     try:
@@ -53,9 +60,9 @@ def run(arguments: list[str]) -> int:
         return end.code if isinstance(end.code, int) else 0
     except TensorGuardError as error:
         return _report(error.exit_code, error.kind, error.message, error.where, error.hint, as_json=as_json)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+    except OSError as error:
+        where = "" if error.filename is None else str(error.filename)
+        return _report(6, "resource", f"the system refuses: {error.strerror}", where, "", as_json=as_json)
     except Exception as error:
         if os.environ.get("TENSORGUARD_DEBUG"):
             traceback.print_exc()

@@ -1,15 +1,16 @@
 """Where results go: stdout or files, in the forms a user asked for. Everything else goes to stderr."""
 
+import os
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
-from rich.console import Console
 
 from tensorguard.errors import UsageError
-from tensorguard.formats.atomic import replacing
-from tensorguard.reports.document import Document, to_json
-from tensorguard.reports.terminal import plain, render
+
+if TYPE_CHECKING:
+    from tensorguard.reports.document import Document
 
 _PICTURES = ("png", "svg")
 _FORMATS = ("table", "json", "html", *_PICTURES)
@@ -33,7 +34,7 @@ REPORTS = typer.Option(
 )
 
 
-def deliver(document: Document, reports: list[str], *, as_json: bool) -> None:
+def deliver(document: "Document", reports: list[str], *, as_json: bool) -> None:
     """Write a document in every form asked for; the table to stdout if nothing else was asked for.
 
     Raises:
@@ -49,11 +50,9 @@ def deliver(document: Document, reports: list[str], *, as_json: bool) -> None:
         if form in _PICTURES and path:
             _draw(document, form, path)
         elif path is None and form == "table":
-            console = Console(highlight=False)
-            console.print(render(document, console.width))
+            _print(_screen(document))
         else:
-            text = {"json": to_json, "html": _page, "table": plain}[form](document)
-            _write(text, path)
+            _write({"json": _json, "html": _page, "table": _plain}[form](document), path)
 
 
 def _parse(report: str) -> tuple[str, Path | None]:
@@ -65,7 +64,30 @@ def _parse(report: str) -> tuple[str, Path | None]:
     return form, Path(path) if path else None
 
 
-def _page(document: Document) -> str:
+def _screen(document: "Document") -> str:
+    from rich.console import Console
+
+    from tensorguard.reports.terminal import render
+
+    console = Console(highlight=False)
+    with console.capture() as capture:
+        console.print(render(document, console.width))
+    return capture.get()
+
+
+def _plain(document: "Document") -> str:
+    from tensorguard.reports.terminal import plain
+
+    return plain(document)
+
+
+def _json(document: "Document") -> str:
+    from tensorguard.reports.document import to_json
+
+    return to_json(document)
+
+
+def _page(document: "Document") -> str:
     from tensorguard.reports.page import to_html
 
     return to_html(document)
@@ -73,13 +95,24 @@ def _page(document: Document) -> str:
 
 def _write(text: str, path: Path | None) -> None:
     if path is None:
-        sys.stdout.write(text)
+        _print(text)
         return
+    from tensorguard.formats.atomic import replacing
+
     with replacing(path) as file:
         file.write(text.encode())
 
 
-def _draw(document: Document, form: str, path: Path) -> None:
+def _print(text: str) -> None:
+    """Write to stdout; whoever reads it may stop early (`| head`), which is no error."""
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _draw(document: "Document", form: str, path: Path) -> None:
     from tensorguard.reports.figures.base import save
 
     for index, picture in enumerate(document.pictures):

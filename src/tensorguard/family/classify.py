@@ -87,10 +87,7 @@ def _margin(ascending: list[float]) -> float | None:
 
 
 def _notices(vector: FeatureVector, clustering: Clustering) -> tuple[str, ...]:
-    space = clustering.space
-    notices = []
-    for column in space.constant:
-        usual, here = space.mean[space.columns.index(column)], vector.value(column)
-        if not math.isclose(usual, here, rel_tol=1e-9):
-            notices.append(f"{column} is {here:g} here and {usual:g} in every model of the clustering; it is not compared")
-    return tuple(notices)
+    return tuple(
+        f"{feature} is {here:g} here and {usual:g} in every model of the clustering; it is not compared"
+        for feature, here, usual in clustering.space.departures(vector)
+    )

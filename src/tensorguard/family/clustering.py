@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from scipy.spatial.distance import cdist
 from sklearn.metrics import silhouette_score
 
-from tensorguard import __version__
 from tensorguard.errors import UsageError, quote
 from tensorguard.family.accuracy import Accuracy, measure
 from tensorguard.family.documents import read_typed, write_json
@@ -26,6 +25,7 @@ from tensorguard.family.thresholds import (
     stranger_distances,
 )
 from tensorguard.fingerprint.features import LARGEST, FeatureVector, by_name
+from tensorguard.version import __version__
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ class Member:
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class ClusteringSettings:
     """What was chosen; the rest of the method is fixed."""
 
     strategy: str = CENTROID
@@ -84,7 +84,7 @@ class Clustering:
     inertia: float
     silhouette: float | None
     accuracy: Accuracy | None
-    settings: Settings = Settings()
+    settings: ClusteringSettings = ClusteringSettings()
     notices: tuple[str, ...] = ()
     tool_version: str = __version__
     schema: Literal["tensorguard/clustering/1"] = "tensorguard/clustering/1"
@@ -164,28 +164,28 @@ def cluster(
         inertia=fit.inertia,
         silhouette=_silhouette(points, fit),
         accuracy=measure(family_of, truth, bases) if labels else None,
-        settings=Settings(include_size=include_size),
+        settings=ClusteringSettings(include_size=include_size),
         notices=_notices(family_of, bases, truth, space),
     )
 
 
-def save_clustering(path: Path, clustering: Clustering) -> None:
+def save_clustering(path: Path | str, clustering: Clustering) -> None:
     """Write a clustering as JSON, without loss, whole or not at all; equal clusterings give equal bytes.
 
     Raises:
         ResourceError: The folder cannot be written, or the disk is full.
     """
-    write_json(path, clustering)
+    write_json(Path(path), clustering)
 
 
-def load_clustering(path: Path) -> Clustering:
+def load_clustering(path: Path | str) -> Clustering:
     """Read what `save_clustering` wrote.
 
     Raises:
         NotFoundError: There is no such file.
         InputError: It is not a clustering, or its parts do not fit each other.
     """
-    return read_typed(path, Clustering, "a saved clustering")
+    return read_typed(Path(path), Clustering, "a saved clustering")
 
 
 def _require_distinct(bases: Sequence[str], initial: NDArray[np.float64]) -> None:

@@ -7,7 +7,7 @@ from tensorguard.errors import UsageError
 from tensorguard.family.accuracy import PAPER_TABLE_I, Accuracy, assign_families, measure
 from tensorguard.family.labels import Labels, require_known
 from tensorguard.family.space import fit_space
-from tensorguard.family.strategies import CENTROID, RIVALS, Points, Strategy, centroid_kmeans
+from tensorguard.family.strategies import CENTROID, RIVALS, Points, Rival, centroid_kmeans
 from tensorguard.fingerprint.features import FeatureVector, by_name
 
 FULL = "standardised features"
@@ -17,7 +17,7 @@ SEEDS = 10
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
+class StrategyResult:
     """How one strategy did in one space.
 
     Attributes:
@@ -43,7 +43,7 @@ class Result:
 
 def compare_strategies(
     vectors: Sequence[FeatureVector], labels: Labels, bases: Sequence[str] | None = None, *, include_size: bool = False
-) -> tuple[Result, ...]:
+) -> tuple[StrategyResult, ...]:
     """Cluster with all five strategies in both spaces, and measure them against the labels.
 
     Args:
@@ -65,14 +65,14 @@ def compare_strategies(
     results = []
     for place, points in ((FULL, space.standardise(vectors)), (PLANE, space.project(vectors))):
         results.append(_centroid(place, points, names, labels, bases))
-        results.extend(_rival(strategy, place, points, names, labels, bases) for strategy in RIVALS)
+        results.extend(_rival(rival, place, points, names, labels, bases) for rival in RIVALS)
     return tuple(results)
 
 
-def _centroid(place: str, points: Points, names: Sequence[str], labels: Labels, bases: Sequence[str]) -> Result:
+def _centroid(place: str, points: Points, names: Sequence[str], labels: Labels, bases: Sequence[str]) -> StrategyResult:
     fit = centroid_kmeans(points, points[[names.index(base) for base in bases]])
     families = {name: bases[cluster] for name, cluster in zip(names, fit.clusters.tolist(), strict=True)}
-    return Result(
+    return StrategyResult(
         CENTROID,
         place,
         settings="initial centroids the bases, one start",
@@ -85,21 +85,21 @@ def _centroid(place: str, points: Points, names: Sequence[str], labels: Labels, 
 
 
 def _rival(
-    strategy: Strategy, place: str, points: Points, names: Sequence[str], labels: Labels, bases: Sequence[str]
-) -> Result:
+    rival: Rival, place: str, points: Points, names: Sequence[str], labels: Labels, bases: Sequence[str]
+) -> StrategyResult:
     tried = [
-        assign_families(names, strategy.run(points, len(bases), seed), labels.labels, bases)
-        for seed in range(SEEDS if strategy.random else 1)
+        assign_families(names, rival.run(points, len(bases), seed), labels.labels, bases)
+        for seed in range(SEEDS if rival.random else 1)
     ]
     accuracies = [measure(families, labels.labels, bases) for families in tried]
     right = [accuracy.right_derivatives for accuracy in accuracies]
-    return Result(
-        strategy.name,
+    return StrategyResult(
+        rival.name,
         place,
-        settings=strategy.settings,
+        settings=rival.settings,
         mapping="Hungarian, the most favourable",
         families=tried[0],
         accuracy=accuracies[0],
-        spread=(min(right), max(right)) if strategy.random else None,
-        paper=PAPER_TABLE_I[strategy.name],
+        spread=(min(right), max(right)) if rival.random else None,
+        paper=PAPER_TABLE_I[rival.name],
     )

@@ -8,6 +8,7 @@ import msgspec
 from tensorguard.errors import InputError, quote
 from tensorguard.formats.atomic import replacing
 from tensorguard.formats.json_text import read_object
+from tensorguard.limits import MAX_JSON_BYTES
 
 T = TypeVar("T")
 
@@ -25,7 +26,7 @@ def read_typed(path: Path, kind: type[T], what: str) -> T:
         InputError: It is not JSON, or not of that type.
     """
     try:
-        return msgspec.convert(read_object(path), kind)
+        return msgspec.convert(read_object(path, MAX_JSON_BYTES), kind)
     except msgspec.ValidationError as error:
         raise InputError(f"is not {what} ({quote(error, 300)[1:-1]})", where=path) from error
 
@@ -37,5 +38,5 @@ def write_json(path: Path, content: Any) -> None:
         ResourceError: The folder cannot be written, or the disk is full.
     """
     text = msgspec.json.format(msgspec.json.encode(content, order="sorted"), indent=2)
-    with replacing(Path(path)) as file:
+    with replacing(path) as file:
         file.write(text + b"\n")

@@ -7,8 +7,7 @@ from pathlib import Path
 
 from tensorguard.errors import InputError, UsageError, quote
 from tensorguard.family.documents import read_typed
-
-MAX_BASES = 1_000
+from tensorguard.limits import MAX_BASES
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,11 +10,8 @@ from scipy.spatial.distance import cdist, squareform
 
 from tensorguard.errors import UsageError, quote
 from tensorguard.family.space import Space, fit_space
-from tensorguard.fingerprint.base import FEATURES
-from tensorguard.fingerprint.features import FeatureVector, by_name, matrix, require_one_specification
-
-MAX_MODELS = 5_000
-"""Most models in one matrix: it and its clustering are held in memory."""
+from tensorguard.fingerprint.features import FeatureVector, by_name, compared_columns, matrix, require_one_specification
+from tensorguard.limits import MAX_MODELS
 
 SMALL_POPULATION = 8
 
@@ -103,7 +100,7 @@ def compare(vectors: Sequence[FeatureVector], reference: Space | None = None, *,
         raise UsageError(f"{len(vectors)} models cannot be compared with each other; give 2 to {MAX_MODELS}")
     specification = require_one_specification(vectors)
     names = tuple(vector.name for vector in vectors)
-    columns = reference.columns if reference else tuple(key for key in FEATURES if include_size or key != "total_params")
+    columns = reference.columns if reference else compared_columns(include_size=include_size)
     differences = _differences(vectors[0], vectors[1], columns) if len(vectors) == 2 else ()
     if reference is None and len(vectors) == 2:
         distance = float(np.sqrt(np.mean([each.relative**2 for each in differences])))
@@ -140,11 +137,10 @@ def _notices(vectors: Sequence[FeatureVector], space: Space, reference: Space | 
     notices = []
     if reference is None and len(vectors) < SMALL_POPULATION:
         notices.append(_SMALL.format(len(vectors)))
-    for column in space.constant if reference else ():
-        usual = space.mean[space.columns.index(column)]
-        other = [vector for vector in vectors if abs(vector.value(column) - usual) > 1e-9 * abs(usual)]
-        if other:
-            notices.append(
-                f"{column} is {other[0].value(column):g} in {quote(other[0].name)} and {usual:g} in the reference; not compared"
-            )
+    told: set[str] = set()
+    for vector in vectors if reference else ():
+        for feature, here, usual in space.departures(vector):
+            if feature not in told:
+                notices.append(f"{feature} is {here:g} in {quote(vector.name)} and {usual:g} in the reference; not compared")
+                told.add(feature)
     return tuple(notices)

@@ -4,6 +4,7 @@ PCA is for the picture and for the paper's second distance, not for the decision
 loses 12 points of accuracy. `total_params` is left out by default because it counts what a fingerprint happened to read.
 """
 
+import math
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,9 +16,18 @@ from sklearn.preprocessing import StandardScaler
 
 from tensorguard.errors import UsageError, quote
 from tensorguard.fingerprint.base import FEATURES
-from tensorguard.fingerprint.features import LARGEST, FeatureVector, describe, matrix, require_one_specification
+from tensorguard.fingerprint.features import (
+    LARGEST,
+    SAME_SETTINGS,
+    FeatureVector,
+    compared_columns,
+    describe,
+    matrix,
+    require_one_specification,
+)
 
-PLANE = 2
+_AXES = 2
+"""Dimensions of the plane."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +56,7 @@ class Space:
             raise ValueError("the columns are not features in their order")
         if any(len(row) != width for row in (self.mean, self.scale, *self.components)):
             raise ValueError("the standardisation does not fit its columns")
-        if not len(self.components) == len(self.explained) == PLANE:
+        if not len(self.components) == len(self.explained) == _AXES:
             raise ValueError("the components are not a plane")
         if any(scale and not 1 / LARGEST <= scale <= LARGEST for scale in self.scale):
             raise ValueError("a standard deviation is negative or absurd")
@@ -57,6 +67,15 @@ class Space:
     def constant(self) -> tuple[str, ...]:
         """The features that were the same in the whole population."""
         return tuple(column for column, scale in zip(self.columns, self.scale, strict=True) if scale == 0)
+
+    def departures(self, vector: FeatureVector) -> list[tuple[str, float, float]]:
+        """Return (feature, its value here, the population's) where a model differs in a feature that was the same in all others."""
+        usual = ((column, self.mean[self.columns.index(column)]) for column in self.constant)
+        return [
+            (column, vector.value(column), mean)
+            for column, mean in usual
+            if not math.isclose(vector.value(column), mean, rel_tol=1e-9)
+        ]
 
     def standardise(self, vectors: Sequence[FeatureVector]) -> NDArray[np.float64]:
         """Return models x columns, z-scored over this space's population; constant columns are 0 for every model.
@@ -69,7 +88,7 @@ class Space:
                 raise UsageError(
                     f"the features of {quote(vector.name)} were computed as {describe(vector.specification)}, those it is "
                     f"compared with as {describe(self.specification)}",
-                    hint="make all of them with one version and one set of options of: tensorguard fingerprint",
+                    hint=SAME_SETTINGS,
                 )
         return _standardise(matrix(vectors, self.columns), np.array(self.mean), np.array(self.scale))
 
@@ -91,7 +110,7 @@ def fit_space(vectors: Sequence[FeatureVector], include_size: bool = False) -> S
     if len(vectors) < 2:
         raise UsageError("one model alone has nothing to be compared with", hint="give two features files or more")
     specification = require_one_specification(vectors)
-    columns = tuple(key for key in FEATURES if include_size or key != "total_params")
+    columns = compared_columns(include_size=include_size)
     values = matrix(vectors, columns)
     scaler = StandardScaler().fit(values)
     # scikit-learn gives constant features the scale 1, so a stranger's raw difference would count; here it must not.
@@ -99,7 +118,7 @@ def fit_space(vectors: Sequence[FeatureVector], include_size: bool = False) -> S
     scale = np.where(varies, scaler.scale_, 0.0)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # 0 / 0 where all models are equal
-        plane = PCA(PLANE, svd_solver="full").fit(_standardise(values, scaler.mean_, scale))
+        plane = PCA(_AXES, svd_solver="full").fit(_standardise(values, scaler.mean_, scale))
     return Space(
         specification,
         columns,

@@ -69,7 +69,7 @@ def dbscan(points: Points, count: int, seed: int = 0) -> Clusters:  # noqa: ARG0
 
 
 @dataclass(frozen=True, slots=True)
-class Strategy:
+class Rival:
     """A rival of centroid-initialised K-means.
 
     Attributes:
@@ -88,10 +88,10 @@ class Strategy:
 CENTROID = "centroid-initialised K-means"
 
 RIVALS = (
-    Strategy("hierarchical", "Ward linkage, cut at one cluster per base", hierarchical, False),
-    Strategy("Gaussian mixture", "full covariances, one component per base, one start", gaussian_mixture, True),
-    Strategy("standard K-means", "one cluster per base, k-means++, best of ten starts", kmeans, True),
-    Strategy("DBSCAN", "3 neighbours, epsilon the median distance to the third neighbour", dbscan, False),
+    Rival("hierarchical", "Ward linkage, cut at one cluster per base", hierarchical, False),
+    Rival("Gaussian mixture", "full covariances, one component per base, one start", gaussian_mixture, True),
+    Rival("standard K-means", "one cluster per base, k-means++, best of ten starts", kmeans, True),
+    Rival("DBSCAN", "3 neighbours, epsilon the median distance to the third neighbour", dbscan, False),
 )
 
 

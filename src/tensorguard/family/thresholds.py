@@ -18,6 +18,12 @@ from tensorguard.fingerprint.features import FeatureVector
 
 PAPER_THRESHOLD = 7.0
 
+FEWEST_FAMILIES = 3
+"""A family is left out only if at least two remain."""
+
+FEWEST_MODELS = 8
+"""... and at least so many models: standardised over fewer, nearly equal ones, a stranger is absurdly far from all of them."""
+
 Distances = NDArray[np.float64]
 
 
@@ -80,16 +86,16 @@ def stranger_distances(
     Args:
         vectors: The models, sorted by name.
         family_of: The family of each model, as labelled or, without labels, as clustered.
-        bases: The base models; with fewer than two, nothing can be left out and the result is empty.
+        bases: The base models; with fewer than `FEWEST_FAMILIES`, nothing can be left out and the result is empty.
         include_size: Whether `total_params` is among the columns.
     """
     family = {**family_of, **{base: base for base in bases}}
     found: list[float] = []
-    for absent in bases if len(bases) > 1 else ():
+    for absent in bases if len(bases) >= FEWEST_FAMILIES else ():
         rest = [vector for vector in vectors if family.get(vector.name) != absent]
         strangers = [vector for vector in vectors if family.get(vector.name) == absent]
         row_of = {vector.name: row for row, vector in enumerate(rest)}
-        if len(rest) < 2:
+        if len(rest) < FEWEST_MODELS:
             continue
         space = fit_space(rest, include_size)
         points = space.standardise(rest)

@@ -2,9 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
-
-from tensorguard.errors import TensorGuardError
 
 FEATURES = (
     "global_mean",
@@ -89,20 +86,3 @@ class Fingerprint:
     skipped: tuple[tuple[str, str], ...] = ()
     notices: tuple[str, ...] = ()
     extended: Mapping[str, float] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What became of one of many models.
-
-    Attributes:
-        model: Where it is, as given.
-        status: `done`, `finished before` or `failed`.
-        fingerprint: The fingerprint; None if it failed.
-        error: Why it failed; None otherwise.
-    """
-
-    model: str
-    status: Literal["done", "finished before", "failed"]
-    fingerprint: Fingerprint | None = None
-    error: TensorGuardError | None = None

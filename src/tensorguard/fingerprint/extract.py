@@ -11,7 +11,7 @@ from tensorguard.fingerprint.responses import LayerResponse, respond
 from tensorguard.fingerprint.specification import Specification
 from tensorguard.fingerprint.usable import why_unusable
 from tensorguard.progress import Progress
-from tensorguard.signals.moments import gradient_moments
+from tensorguard.signals.moments import STATISTICS, gradient_moments
 from tensorguard.signals.products import Products
 from tensorguard.tensors.roles import category
 from tensorguard.tensors.selection import select
@@ -19,7 +19,6 @@ from tensorguard.tensors.view import View
 
 _CATEGORIES = ("attention", "ffn", "embedding")
 _CATEGORY_STATISTICS = ("mean", "std", "norm")
-_GLOBAL_STATISTICS = (*_CATEGORY_STATISTICS, "skewness", "kurtosis")
 
 
 def fingerprint(
@@ -48,19 +47,21 @@ def fingerprint(
     Raises:
         InputError: There is nothing to analyse, a weight cannot be read, or one holds values that are not finite.
     """
-    chosen = select(view.weights, specification.per_category or None)
+    chosen = select(view.weights, specification.per_category)
     if not chosen:
-        raise InputError("no 2-D weights to analyse", where=name, hint="`tensorguard inspect` lists what the file holds")
+        raise InputError("no 2-D weights to analyse", hint="`tensorguard inspect` lists what the file holds")
     layers: list[LayerFeatures] = []
     skipped: list[tuple[str, str]] = []
     for response in respond(chosen, specification.probes, engine, products, progress, keep=extended):
         reason = why_unusable(response, skip_nonfinite=skip_nonfinite)
+        if not reason and response.constant:
+            reason = "its gradient is constant, so it has no skewness"
         if reason:
             skipped.append((response.weight.name, reason))
         else:
             layers.append(_layer_features(response))
     if not layers:
-        raise InputError("every weight that was chosen is zero or not finite", where=name)
+        raise InputError("every weight that was chosen is zero, constant or not finite")
     features, notices = _aggregate(layers, view.parameters)
     return Fingerprint(
         name=name,
@@ -97,7 +98,7 @@ def _layer_features(response: LayerResponse) -> LayerFeatures:
 
 def _aggregate(layers: Sequence[LayerFeatures], parameters: int) -> tuple[dict[str, float], tuple[str, ...]]:
     """Average layers into the 16 numbers; a category without layers gets zeros, as in the published code, and a notice."""
-    features: dict[str, float] = {f"global_{s}": _average(layers, s) for s in _GLOBAL_STATISTICS}
+    features: dict[str, float] = {f"global_{s}": _average(layers, s) for s in STATISTICS}
     notices = []
     for name in _CATEGORIES:
         members = [layer for layer in layers if layer.category == name]

@@ -9,16 +9,19 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from tensorguard.errors import InputError, NotFoundError, UsageError, quote
+from tensorguard.errors import InputError, NotFoundError, UsageError, quote, utf8
 from tensorguard.fingerprint.base import FEATURES, Fingerprint
 from tensorguard.formats.atomic import replacing
 from tensorguard.formats.json_text import read_object
-from tensorguard.limits import MAX_NAME_BYTES
+from tensorguard.limits import MAX_CONFIG_BYTES, MAX_NAME_BYTES
 
 SUFFIX = "_features.json"
 
 LARGEST = 1e60
 """No feature and no standardisation exceeds this: squares of quotients of such numbers still fit a float64."""
+
+SAME_SETTINGS = "make all of them with one version and one set of options of: tensorguard fingerprint"
+"""What to do about features of different specifications."""
 
 COUNTS = ("total_params", "num_layers")
 """The features that are whole numbers."""
@@ -65,7 +68,7 @@ def load_features(path: Path, specification: str | None = None) -> FeatureVector
         InputError: It is not such a file: missing or unknown keys, something else than finite numbers, absurd values.
     """
     path = Path(path)
-    content = read_object(path)
+    content = read_object(path, MAX_CONFIG_BYTES)
     wanted = {*FEATURES, "model_name"}
     if missing := [key for key in (*FEATURES, "model_name") if key not in content]:
         raise InputError(f"is not a features file: {quote(missing[0])} is missing", where=path)
@@ -141,7 +144,7 @@ def require_one_specification(vectors: Sequence[FeatureVector]) -> str | None:
             raise UsageError(
                 f"the features of {quote(first.name)} and {quote(vector.name)} cannot be compared: they were computed "
                 f"as {describe(first.specification)} and as {describe(vector.specification)}",
-                hint="make all of them with one version and one set of options of: tensorguard fingerprint",
+                hint=SAME_SETTINGS,
             )
     return first.specification
 
@@ -149,6 +152,11 @@ def require_one_specification(vectors: Sequence[FeatureVector]) -> str | None:
 def describe(specification: str | None) -> str:
     """Return a specification as shown to people."""
     return "'not stated'" if specification is None else quote(specification)
+
+
+def compared_columns(*, include_size: bool) -> tuple[str, ...]:
+    """Return the features that distances use: all 16 or, since it counts what a fingerprint happened to read, no `total_params`."""
+    return tuple(key for key in FEATURES if include_size or key != "total_params")
 
 
 def matrix(vectors: Sequence[FeatureVector], columns: Sequence[str] = FEATURES) -> NDArray[np.float64]:
@@ -178,4 +186,4 @@ def _stem(path: Path) -> str:
     stem = path.name.removesuffix(SUFFIX).removesuffix(".json")
     if not stem:
         raise InputError("is a features file without a name", where=path, hint=f"call it NAME{SUFFIX}")
-    return stem.encode("utf-8", "backslashreplace").decode("utf-8")  # a name that is not UTF-8 could not be saved later
+    return utf8(stem)  # a name that is not UTF-8 could not be saved later

@@ -12,22 +12,24 @@ import msgspec
 import numpy as np
 from safetensors.numpy import save
 
-from tensorguard import __version__
 from tensorguard.errors import InputError, quote
 from tensorguard.fingerprint.base import FEATURES, Fingerprint
 from tensorguard.fingerprint.features import COUNTS, LARGEST, checked_number
 from tensorguard.formats.atomic import replacing
+from tensorguard.formats.json_text import parse_object
 from tensorguard.formats.safetensors import read_safetensors
+from tensorguard.signals.moments import STATISTICS
 from tensorguard.sources.local import LocalFile
+from tensorguard.version import __version__
 
 SUFFIX = ".tgfp"
 SCHEMA = "tensorguard/tgfp/1"
 _ENTRY = "tensorguard"
 _TENSOR = "layers.statistics"
-_STATISTICS = ("mean", "std", "norm", "skewness", "kurtosis", "gain")
+_STATISTICS = (*STATISTICS, "gain")
 
 
-def write_fingerprint(path: Path, fingerprint: Fingerprint) -> None:
+def write_fingerprint(path: Path | str, fingerprint: Fingerprint) -> None:
     """Write a fingerprint, whole or not at all.
 
     Raises:
@@ -40,17 +42,18 @@ def write_fingerprint(path: Path, fingerprint: Fingerprint) -> None:
         "layers": [{k: v for k, v in asdict(layer).items() if k not in _STATISTICS} for layer in fingerprint.layers],
     }
     text = msgspec.json.encode(document, order="sorted").decode()
-    with replacing(path) as file:
+    with replacing(Path(path)) as file:
         file.write(save({_TENSOR: numbers}, metadata={_ENTRY: text}))
 
 
-def read_fingerprint(path: Path) -> Fingerprint:
+def read_fingerprint(path: Path | str) -> Fingerprint:
     """Read a fingerprint.
 
     Raises:
         NotFoundError: There is no such file.
         InputError: It is not a fingerprint, is malformed, or was made by a newer version.
     """
+    path = Path(path)
     header = read_safetensors(LocalFile(path))
     document = _document(header.metadata.get(_ENTRY, ""), path)
     tensors = {info.name: info for info in header.tensors}
@@ -79,14 +82,14 @@ def read_fingerprint(path: Path) -> Fingerprint:
 
 def _document(text: str, path: Path) -> dict[str, Any]:
     try:
-        document: Any = msgspec.json.decode(text)
-    except (msgspec.DecodeError, RecursionError) as error:
+        document = parse_object(text.encode(), "its document", str(path))
+    except InputError as error:
         raise InputError("not a TensorGuard fingerprint", where=path, hint="make one with: tensorguard fingerprint") from error
-    schema = document.get("schema") if isinstance(document, dict) else None
+    schema = document.get("schema")
     if schema != SCHEMA:
         raise InputError(
             f"its schema is {quote(schema)}, not {quote(SCHEMA)}", where=path, hint="a newer TensorGuard may read it"
         )
     if not isinstance(document.get("layers"), list) or not all(isinstance(row, dict) for row in document["layers"]):
         raise InputError("its list of layers is malformed", where=path)
-    return {str(key): value for key, value in document.items()}
+    return document

@@ -22,6 +22,9 @@ from tensorguard.tensors.weight import Weight
 BATCH_BYTES = 2**26
 """What the folded sums of one batch of weights may take; a batch holds at least one weight."""
 
+_CONSTANT = 1e-6
+"""Var(G) / E[G^2] of a gradient whose entries differ by a thousandth: with less, rounding decides its kurtosis."""
+
 
 @dataclass(frozen=True, slots=True)
 class Answers:
@@ -72,6 +75,13 @@ class LayerResponse:
     def silent(self) -> bool:
         """Whether some response is exactly zero, so that u is undefined."""
         return bool(np.any(self.sums[1] == 0))
+
+    @property
+    def constant(self) -> bool:
+        """Whether some gradient has one value everywhere, as far as sums of fourth powers can tell: it has no skewness then."""
+        rows, _ = self.weight.shape
+        share = self.sums[0] ** 2 / (rows * self.sums[1]) * self.x_moments[0] ** 2 / self.x_moments[1]
+        return bool(np.any(1 - share < _CONSTANT))
 
 
 def respond(

@@ -143,7 +143,7 @@ def sensitivity(
     language = [w for w in weights if w.stack in LANGUAGE_STACKS]
     chosen = [w for w in language if w.role in settings.roles and (settings.layers is None or w.layer in settings.layers)]
     if not chosen:
-        raise InputError("none of the layers asked for", where=name, hint="`tensorguard inspect` lists what the model holds")
+        raise InputError("none of the layers asked for", hint="`tensorguard inspect` lists what the model holds")
     probes = settings.probes()
     columns = strategy_columns(probes)
     layers: list[LayerScores] = []
@@ -155,7 +155,7 @@ def sensitivity(
         else:
             layers.append(_layer_scores(response, columns))
     if not layers:
-        raise InputError("every weight that was chosen is zero or not finite", where=name)
+        raise InputError("every weight that was chosen is zero or not finite")
     blocks = 1 + max((w.layer for w in language if w.layer is not None), default=0)
     return Sensitivity(name, settings, tuple(columns), tuple(layers), blocks, tuple(skipped))
 

@@ -8,9 +8,6 @@ from tensorguard.probes.inputs import ProbeSpec
 METHOD = "tensorguard-moments-1"
 """Name and version of the computation; it changes whenever the same weights would give other numbers."""
 
-PUBLISHED = "not stated"
-"""What a features file without a fingerprint beside it is taken for: made elsewhere, by unknown settings."""
-
 
 @dataclass(frozen=True, slots=True)
 class Specification:
@@ -18,11 +15,11 @@ class Specification:
 
     Attributes:
         probes: The inputs.
-        per_category: How many layers of each category are asked; 0 for all.
+        per_category: How many layers of each category are asked; None for all.
     """
 
     probes: ProbeSpec = field(default_factory=ProbeSpec)
-    per_category: int = 3
+    per_category: int | None = 3
 
     def __str__(self) -> str:
         strategies = "paper" if self.probes.strategies == PAPER else "+".join(self.probes.strategies)

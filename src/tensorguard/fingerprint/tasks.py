@@ -130,7 +130,7 @@ def ask(task: Task, products: Products) -> Sums:
         with np.errstate(invalid="ignore"):
             total.power += power
             if task.backward:
-                total.backward += products.backward(W, np.ascontiguousarray(O[:, list(task.backward)]))
+                total.backward += _pull_back(W, O[:, list(task.backward)], products)
         if not np.all(np.isfinite(power[1])):
             total.nan += int(np.isnan(W).sum())
             total.infinite += int(np.isinf(W).sum())
@@ -138,3 +138,10 @@ def ask(task: Task, products: Products) -> Sums:
             total.responses.append(O)
             total.row_squares.append(np.einsum("ij,ij->i", W, W, dtype=np.float64))
     return total
+
+
+def _pull_back(W: Float32, O: Float32, products: Products) -> NDArray[np.float64]:  # noqa: E741
+    """Return W^T O in float64. Columns are scaled by powers of two, exactly: the product of two tiny or huge factors is no float32."""
+    exponents = np.frexp(np.abs(O).max(0))[1]
+    scaled = np.ldexp(np.ascontiguousarray(O), -exponents)
+    return np.ldexp(products.backward(W, scaled).astype(np.float64), exponents)

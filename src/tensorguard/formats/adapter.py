@@ -11,6 +11,7 @@ from tensorguard.formats.base import TensorInfo
 from tensorguard.formats.json_text import read_object
 from tensorguard.formats.model_folder import holds_model
 from tensorguard.formats.safetensors import read_safetensors
+from tensorguard.limits import MAX_CONFIG_BYTES
 from tensorguard.sources.local import LocalFile
 
 CONFIG = "adapter_config.json"
@@ -62,7 +63,7 @@ def read_adapter(path: Path) -> AdapterFiles:
     folder = _folder(path)
     if not (folder / CONFIG).is_file():
         raise InputError(f"no {CONFIG}: not an adapter", where=path, hint="give the folder that PEFT's save_pretrained wrote")
-    config = read_object(folder / CONFIG)
+    config = read_object(folder / CONFIG, MAX_CONFIG_BYTES)
     weights = folder / WEIGHTS
     if not weights.is_file():
         _refuse_missing(folder)

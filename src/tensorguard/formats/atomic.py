@@ -49,7 +49,9 @@ def make_folder(path: Path) -> None:
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise ResourceError(f"the folder cannot be made ({error.strerror})", where=path, hint="give another --output") from error
+        raise ResourceError(
+            f"the folder cannot be made ({error.strerror})", where=path, hint="give another --output"
+        ) from error
 
 
 def _sync_folder(folder: Path) -> None:

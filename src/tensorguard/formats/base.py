@@ -1,10 +1,14 @@
 """What every container is turned into: an ordered list of tensors, each a typed range of a source."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from tensorguard.sources.base import Source
+
+DAMAGED = "the file is damaged or was not written completely: get it again from where it came from"
+"""What to do about a container whose header contradicts itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,10 +34,7 @@ class TensorInfo:
     @property
     def size(self) -> int:
         """Number of elements."""
-        product = 1
-        for extent in self.shape:
-            product *= extent
-        return product
+        return math.prod(self.shape)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ Own header reader: the one of the `gguf` package trusts counts and lengths. Type
 Layout: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md (versions 2 and 3, little-endian).
 """
 
+import math
 import struct
 from collections.abc import Mapping
 
@@ -12,7 +13,7 @@ from gguf.constants import GGML_QUANT_SIZES, GGMLQuantizationType
 from tensorguard.errors import quote
 from tensorguard.formats.base import Header, TensorInfo
 from tensorguard.formats.gguf_values import Cursor, read_pairs
-from tensorguard.limits import MAX_DIMENSIONS, MAX_NAME_BYTES, MAX_TENSORS
+from tensorguard.limits import MAX_DIMENSIONS, MAX_ELEMENTS, MAX_NAME_BYTES, MAX_TENSORS
 from tensorguard.sources.base import Source
 
 _MAGIC = b"GGUF"
@@ -24,7 +25,6 @@ _SMALLEST_TENSOR = 24
 
 _DEFAULT_ALIGNMENT = 32
 _MAX_ALIGNMENT = 1 << 20
-_MAX_SIZE = 2**63 - 1
 _PLAIN = frozenset({"F64", "F32", "F16", "BF16", "I64", "I32", "I16", "I8"})
 
 _TYPES: Mapping[int, tuple[str, int, int]] = {
@@ -103,10 +103,8 @@ def _tensor(cursor: Cursor, alignment: int) -> TensorInfo:
         cursor.refuse(
             f"tensor {quote(name)} begins at byte {offset} of the data, which is no multiple of the alignment {alignment}"
         )
-    total = 1
-    for dimension in dimensions:
-        total *= dimension or 1
-    if total > _MAX_SIZE:
+    total = math.prod(dimension or 1 for dimension in dimensions)
+    if total > MAX_ELEMENTS:
         cursor.refuse(f"tensor {quote(name)} has more than 2^63 elements")
     nbytes = 0 if 0 in dimensions else total // elements * size
     return TensorInfo(name, dtype, tuple(reversed(dimensions)), cursor.source, offset, nbytes)

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any, NoReturn
 
 from tensorguard.errors import InputError, quote
+from tensorguard.formats.base import DAMAGED
 from tensorguard.limits import MAX_HEADER_BYTES, MAX_METADATA_ENTRIES, MAX_NAME_BYTES, MAX_NESTING
 from tensorguard.sources.base import Source
 
@@ -28,7 +29,7 @@ _KEPT = 1024
 """Longest array that is kept; of longer ones (vocabularies) the length is all that is wanted."""
 
 _MAX_WALKED = 4 * MAX_METADATA_ENTRIES
-"""Most strings and nested arrays in all arrays together; they have to be walked one by one."""
+"""Most elements of all arrays together that have to be read one by one: strings, nested arrays, and what is kept."""
 
 _WINDOW = 1 << 20
 
@@ -56,8 +57,7 @@ class Cursor:
 
     def refuse(self, message: str) -> NoReturn:
         """Raise the error that this file deserves."""
-        hint = "the file is damaged or was not written completely: get it again from where it came from"
-        raise InputError(message, where=self.source.name, hint=hint)
+        raise InputError(message, where=self.source.name, hint=DAMAGED)
 
     def take(self, length: int) -> bytes:
         """Return the next `length` bytes."""
@@ -99,7 +99,7 @@ class Cursor:
         """Count elements that are to be walked one by one, up to the limit."""
         self._walked += count
         if count > MAX_METADATA_ENTRIES or self._walked > _MAX_WALKED:
-            self.refuse(f"its arrays hold more strings than the {MAX_METADATA_ENTRIES} allowed")
+            self.refuse(f"its arrays hold more elements to be read one by one than the {MAX_METADATA_ENTRIES} allowed")
 
     def _need(self, length: int) -> int:
         """Make the window hold the next `length` bytes, pass them, and return where in the window they begin."""
@@ -167,7 +167,7 @@ def _array(cursor: Cursor, key: str, depth: int) -> tuple[int, list[Any] | None]
         cursor.walk(count)
         nested = [_array(cursor, key, depth + 1)[1] for _ in range(count)]
         return count, nested if count <= _KEPT and None not in nested else None
-    if kind == _STRING:
+    if kind == _STRING or count <= _KEPT:
         cursor.walk(count)
     if count <= _KEPT:
         return count, [_value(cursor, kind, key) for _ in range(count)]

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from tensorguard.errors import InputError, quote
+from tensorguard.errors import InputError, quote_some
 from tensorguard.sources.local import LocalFile
 
 _PREFIX = "models--"
@@ -27,8 +27,9 @@ def snapshot(folder: Path) -> Path:
         return next(iter(found.values()))
     if not found:
         raise InputError("the cached repository holds no snapshot", where=folder, hint="download the model again")
-    listed = ", ".join(quote(name) for name in list(found)[:8])
-    raise InputError(f"{len(found)} snapshots and no main: {listed}", where=folder, hint="give the path of one snapshot")
+    raise InputError(
+        f"{len(found)} snapshots and no main: {quote_some(found)}", where=folder, hint="give the path of one snapshot"
+    )
 
 
 def model_name(folder: Path) -> str:

@@ -4,14 +4,13 @@ from collections.abc import Mapping
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import NamedTuple
 
-from tensorguard.errors import InputError, quote
+from tensorguard.errors import InputError, quote, quote_some
 from tensorguard.formats.base import Header
 from tensorguard.formats.json_text import read_object
 from tensorguard.formats.sharded import parse_shard_name, read_shards
-from tensorguard.limits import MAX_NAME_BYTES, MAX_SHARDS, MAX_TENSORS
+from tensorguard.limits import MAX_JSON_BYTES, MAX_NAME_BYTES, MAX_SHARDS, MAX_TENSORS
 
 SUFFIX = ".safetensors.index.json"
-_SHOWN = 8
 _LONGEST_PART = 255
 """Bytes of one component of a path, on every common file system."""
 
@@ -35,9 +34,8 @@ def read_indexed(index: Path) -> Indexed:
     shards = {name: _shard_path(index, name) for name in dict.fromkeys(weight_map.values())}
     missing = [name for name, path in shards.items() if not path.exists()]
     if missing:
-        shown = ", ".join(quote(name) for name in missing[:_SHOWN])
         hint = "download the missing files into the same folder"
-        raise InputError(f"{len(missing)} of its {len(shards)} shards not there: {shown}", where=index, hint=hint)
+        raise InputError(f"{len(missing)} of its {len(shards)} shards not there: {quote_some(missing)}", where=index, hint=hint)
     container, header = read_shards(sorted(shards.values(), key=_shard_number))
     notices = _check_names(weight_map, shards, header, index)
     return Indexed(container, header, notices)
@@ -45,7 +43,7 @@ def read_indexed(index: Path) -> Indexed:
 
 def _weight_map(index: Path) -> Mapping[str, str]:
     """Return tensor name -> file name."""
-    weight_map = read_object(index).get("weight_map")
+    weight_map = read_object(index, MAX_JSON_BYTES).get("weight_map")
     if not isinstance(weight_map, dict) or not weight_map:
         raise InputError("an index without a 'weight_map'", where=index, hint="remove it, or download it again")
     if not all(isinstance(name, str) for name in weight_map.values()):
@@ -84,5 +82,4 @@ def _check_names(weight_map: Mapping[str, str], shards: Mapping[str, Path], head
     unnamed = [tensor for tensor in held_by if tensor not in weight_map]
     if not unnamed:
         return ()
-    shown = ", ".join(quote(tensor) for tensor in unnamed[:_SHOWN])
-    return (f"{len(unnamed)} tensors are in the shards but not in the index: {shown}.",)
+    return (f"{len(unnamed)} tensors are in the shards but not in the index: {quote_some(unnamed)}.",)

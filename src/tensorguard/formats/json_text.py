@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from tensorguard.errors import InputError, quote
-from tensorguard.limits import MAX_JSON_BYTES, MAX_JSON_VALUES, MAX_NESTING
+from tensorguard.limits import MAX_JSON_VALUES, MAX_NESTING
 from tensorguard.sources.local import LocalFile
 
 _LONGEST_INTEGER = 20
@@ -59,16 +59,16 @@ def parse_object(raw: bytes, what: str, where: str) -> dict[str, Any]:
     return value
 
 
-def read_object(path: Path) -> dict[str, Any]:
-    """Read a JSON file that holds an object, of at most `MAX_JSON_BYTES`.
+def read_object(path: Path, longest: int) -> dict[str, Any]:
+    """Read a JSON file that holds an object, of at most `longest` bytes.
 
     Raises:
         NotFoundError: There is no such file.
         InputError: See `parse_object`; or the file is too large.
     """
     source = LocalFile(path)
-    if source.size > MAX_JSON_BYTES:
-        raise InputError(f"its {source.size} bytes are more than the {MAX_JSON_BYTES} allowed for JSON", where=path)
+    if source.size > longest:
+        raise InputError(f"its {source.size} bytes are more than the {longest} allowed for such a file", where=path)
     return parse_object(source.read_at(0, source.size).tobytes(), "the file", source.name)
 
 

@@ -2,19 +2,17 @@
 
 from pathlib import Path
 
-from tensorguard.errors import InputError, quote
+from tensorguard.errors import InputError, quote, quote_some
 from tensorguard.formats.detection import is_model_file, is_named_as_model, refuse_file
 from tensorguard.formats.index import SUFFIX
 from tensorguard.formats.sharded import group_shards, parse_shard_name
+from tensorguard.limits import MAX_FOLDER_ENTRIES
 
 _USUAL = "model"
 """Stem of the files that transformers loads when a folder offers a choice."""
 
 _LEFT_OUT = ("adapter_", ".")
 """How files begin that are no model's: an adapter's, hidden ones, half-written ones."""
-
-_SHOWN = 8
-_MAX_FILES = 100_000
 
 
 def list_files(folder: Path) -> list[Path]:
@@ -27,7 +25,7 @@ def list_files(folder: Path) -> list[Path]:
         entries = sorted(folder.iterdir())
     except OSError as error:
         raise InputError(f"the folder cannot be read ({error.strerror})", where=folder) from error
-    if len(entries) > _MAX_FILES:
+    if len(entries) > MAX_FOLDER_ENTRIES:
         raise InputError(f"holds {len(entries)} files", where=folder, hint="give the model's own folder or file")
     return [path for path in entries if not path.name.startswith(_LEFT_OUT) and (path.is_file() or _is_broken(path))]
 
@@ -57,7 +55,7 @@ def choose_model(folder: Path) -> tuple[tuple[Path, ...], tuple[str, ...]]:
     usual = [group for group in models if _stem(group[0]) == _USUAL]
     if len(models) == 1:
         return models[0], ()
-    listed = ", ".join(quote(group[0].name) for group in models[:_SHOWN]) + (", …" if len(models) > _SHOWN else "")
+    listed = quote_some([group[0].name for group in models])
     if len(usual) == 1:
         return usual[0], (f"The folder holds {len(models)} models ({listed}); {quote(usual[0][0].name)} was opened.",)
     raise InputError(f"{len(models)} models in one folder: {listed}", where=folder, hint="give the path of one of these files")
@@ -86,5 +84,5 @@ def _refuse(folder: Path, files: list[Path]) -> None:
     inside = sorted(entry.name for entry in folder.iterdir() if entry.is_dir())
     hint = "give a folder or file with safetensors or GGUF weights"
     if inside:
-        hint += f"; it holds the folders {', '.join(quote(name) for name in inside[:_SHOWN])}"
+        hint += f"; it holds the folders {quote_some(inside)}"
     raise InputError("no model file" if files else "an empty folder", where=folder, hint=hint)

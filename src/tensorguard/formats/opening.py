@@ -10,6 +10,7 @@ from tensorguard.formats.base import Checkpoint
 from tensorguard.formats.json_text import read_object
 from tensorguard.formats.model_folder import choose_model, list_files
 from tensorguard.formats.sharded import group_shards, order_shards, parse_shard_name, read_shards
+from tensorguard.limits import MAX_CONFIG_BYTES
 
 _CONFIGS = ("config.json", "params.json")
 """The model's own configuration beside its weights: transformers' name, and Meta's and Mistral's."""
@@ -94,7 +95,7 @@ def _config(folder: Path) -> tuple[Mapping[str, Any], tuple[str, ...]]:
     for name in _CONFIGS:
         if (folder / name).exists():
             try:
-                return read_object(folder / name), notices
+                return read_object(folder / name, MAX_CONFIG_BYTES), notices
             except (InputError, NotFoundError) as error:
                 notices += (f"{name} is ignored: {error.message}.",)
     return {}, notices

@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from typing import NamedTuple, NoReturn
 
 from tensorguard.errors import InputError, quote
-from tensorguard.formats.base import Header, TensorInfo
+from tensorguard.formats.base import DAMAGED, Header, TensorInfo
 from tensorguard.formats.json_text import parse_object
-from tensorguard.limits import MAX_DIMENSIONS, MAX_HEADER_BYTES, MAX_NAME_BYTES, MAX_TENSORS
+from tensorguard.limits import MAX_DIMENSIONS, MAX_ELEMENTS, MAX_HEADER_BYTES, MAX_NAME_BYTES, MAX_TENSORS
 from tensorguard.sources.base import Source
 
 BITS: Mapping[str, int] = {
@@ -25,9 +25,7 @@ BITS: Mapping[str, int] = {
 """Every dtype of the reference implementation and the bits of one element; not all of them can be decoded."""
 
 _LENGTH_BYTES = 8
-_MAX_SIZE = 2**63 - 1
 _METADATA = "__metadata__"
-_DAMAGED = "the file is damaged or was not written completely: get it again from where it came from"
 
 
 class _Entry(NamedTuple):
@@ -121,7 +119,7 @@ def _fields(value: object) -> tuple[str, tuple[int, ...], int, int]:
     if dtype not in BITS:
         raise _FaultError(f"has dtype {quote(dtype)}, which safetensors does not know")
     for key, numbers in (("shape", shape), ("data_offsets", offsets)):
-        if not isinstance(numbers, list) or not all(type(n) is int and 0 <= n <= _MAX_SIZE for n in numbers):
+        if not isinstance(numbers, list) or not all(type(n) is int and 0 <= n <= MAX_ELEMENTS for n in numbers):
             raise _FaultError(f"has a {key!r} that is not a list of integers from 0 to 2^63 - 1")
     if len(shape) > MAX_DIMENSIONS:
         raise _FaultError(f"has {len(shape)} dimensions, more than the {MAX_DIMENSIONS} allowed")
@@ -135,7 +133,7 @@ def _fields(value: object) -> tuple[str, tuple[int, ...], int, int]:
 def _elements(shape: tuple[int, ...]) -> int:
     """Return the number of elements; a dimension of 0 hides no overflow of the others."""
     product = math.prod(extent or 1 for extent in shape)
-    if product > _MAX_SIZE:
+    if product > MAX_ELEMENTS:
         raise _FaultError("has more than 2^63 elements")
     return 0 if 0 in shape else product
 
@@ -157,4 +155,4 @@ def _check_layout(entries: list[_Entry], available: int, where: str) -> None:
 
 
 def _refuse(where: str, message: str) -> NoReturn:
-    raise InputError(message, where=where, hint=_DAMAGED)
+    raise InputError(message, where=where, hint=DAMAGED)

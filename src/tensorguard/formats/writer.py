@@ -1,6 +1,7 @@
 """Writing safetensors as a stream: the header first, then each tensor in pieces, and the file appears only when it is whole."""
 
 import json
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
@@ -8,11 +9,10 @@ from typing import Any, BinaryIO, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from tensorguard.errors import InputError, NotFoundError, quote
+from tensorguard.errors import InputError, quote
 from tensorguard.formats.atomic import replacing
-from tensorguard.formats.safetensors import BITS, read_safetensors
+from tensorguard.formats.safetensors import BITS
 from tensorguard.limits import MAX_HEADER_BYTES
-from tensorguard.sources.local import LocalFile
 
 _ALIGNMENT = 8
 
@@ -30,10 +30,7 @@ class TensorHeader(NamedTuple):
     @property
     def nbytes(self) -> int:
         """Bytes its elements take."""
-        bits = BITS[self.dtype]
-        for extent in self.shape:
-            bits *= extent
-        return bits // 8
+        return BITS[self.dtype] * math.prod(self.shape) // 8
 
 
 def write_safetensors(
@@ -65,15 +62,6 @@ def write_safetensors(
         for tensor, offset, chunks in zip(tensors, offsets, blocks, strict=True):
             file.seek(len(header) + offset)
             _write_tensor(file, tensor, chunks, path)
-
-
-def is_complete_safetensors(path: Path) -> bool:
-    """Say whether a file is safetensors and holds all bytes its header declares."""
-    try:
-        read_safetensors(LocalFile(path))
-    except (InputError, NotFoundError):
-        return False
-    return True
 
 
 def _layout(tensors: Sequence[TensorHeader], path: Path) -> list[int]:

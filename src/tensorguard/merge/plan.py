@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tensorguard.adapters.applying import adapted
-from tensorguard.adapters.base import NewTensor, ReplacedTensor
+from tensorguard.adapters.base import WholeTensor
 from tensorguard.errors import InputError, UsageError, quote
 from tensorguard.formats.adapter import AdapterFiles
 from tensorguard.formats.base import Checkpoint, TensorInfo
@@ -14,7 +14,7 @@ from tensorguard.formats.safetensors import BITS, read_safetensors
 from tensorguard.formats.writer import TensorHeader
 from tensorguard.sources.local import LocalFile
 from tensorguard.tensors.base import Stored
-from tensorguard.tensors.encoding import ENCODABLE
+from tensorguard.tensors.decoding import FLOATS
 from tensorguard.tensors.storage import StoredTensor, stored_tensors
 
 SOURCES = "tensorguard.sources"
@@ -70,7 +70,7 @@ def plan_merge(base: Checkpoint, adapter: AdapterFiles | None = None, *, dtype: 
         InputError: The adapter cannot be applied exactly, or a tensor has a dtype that safetensors lacks.
         UsageError: `dtype` is none of these.
     """
-    if dtype is not None and dtype not in ENCODABLE:
+    if dtype is not None and dtype not in FLOATS:
         raise UsageError(f"{quote(dtype)} is no dtype to decode to", hint="use F32, F16 or BF16")
     tensors: tuple[Stored, ...] = stored_tensors(base.tensors)
     notices = base.notices
@@ -85,7 +85,7 @@ def plan_merge(base: Checkpoint, adapter: AdapterFiles | None = None, *, dtype: 
 
 def source_of(stored: Stored, dtype: str) -> TensorInfo | None:
     """Return the bytes that a tensor is a plain copy of when it is written as `dtype`, or None if it has to be computed."""
-    if isinstance(stored, ReplacedTensor | NewTensor):
+    if isinstance(stored, WholeTensor):
         stored = stored.whole
     return stored.info if isinstance(stored, StoredTensor) and stored.dtype == dtype else None
 

@@ -4,11 +4,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tensorguard.adapters.finding import find_base
+from tensorguard.adapters.opening import open_base_and_adapter
 from tensorguard.errors import UsageError
-from tensorguard.formats.adapter import AdapterFiles, is_adapter, read_adapter
+from tensorguard.formats.adapter import AdapterFiles
 from tensorguard.formats.base import Checkpoint
-from tensorguard.formats.opening import open_checkpoint
 from tensorguard.formats.writer import Chunk, TensorHeader, write_safetensors
 from tensorguard.merge.plan import MergePlan, plan_merge, source_of
 from tensorguard.progress import Progress, Silent
@@ -73,7 +72,7 @@ def merge(
         UsageError: The output lies among the inputs, exists and is something else, or has another suffix; or a base was given
             for a model that is no adapter.
     """
-    checkpoint, adapter = _open(model, base, search)
+    checkpoint, adapter = open_base_and_adapter(model, base=base, search=search)
     _check_output(output, checkpoint, adapter)
     plan = plan_merge(checkpoint, adapter, dtype=dtype)
     skipped = output.exists() and not force
@@ -82,15 +81,6 @@ def merge(
     if not skipped:
         _write(plan, output, adapter.name if adapter else checkpoint.name, progress or Silent())
     return MergeResult(output, len(plan.headers), plan.changed, plan.nbytes, skipped, plan.notices)
-
-
-def _open(model: Path, base: Path | None, search: Sequence[Path]) -> tuple[Checkpoint, AdapterFiles | None]:
-    if not is_adapter(model):
-        if base is not None:
-            raise UsageError("a base goes with an adapter, and this is a whole model", where=model, hint="leave --base out")
-        return open_checkpoint(model), None
-    adapter = read_adapter(model)
-    return open_checkpoint(base or find_base(adapter, search)), adapter
 
 
 def _check_output(output: Path, checkpoint: Checkpoint, adapter: AdapterFiles | None) -> None:

@@ -5,13 +5,13 @@ from functools import partial
 from typing import Any
 
 from tensorguard.family.clustering import Clustering
-from tensorguard.family.comparison import Result
+from tensorguard.family.comparison import StrategyResult
 from tensorguard.family.thresholds import Threshold
 from tensorguard.reports.document import Cell, Document, Picture, Table
 from tensorguard.reports.similarity import LIMITS
 
 
-def report(clustering: Clustering, strategies: Sequence[Result]) -> Document:
+def report(clustering: Clustering, strategies: Sequence[StrategyResult]) -> Document:
     """Return the document of one clustering."""
     tables = [_families(clustering)]
     if clustering.accuracy:
@@ -86,7 +86,7 @@ def _wrong(clustering: Clustering) -> Table:
     return Table("In the wrong family", ("model", "true base", "put into"), rows)
 
 
-def _strategies(strategies: Sequence[Result]) -> Table:
+def _strategies(strategies: Sequence[StrategyResult]) -> Table:
     rows: list[list[Cell]] = [
         [
             each.strategy,
@@ -138,13 +138,13 @@ def _scatter(clustering: Clustering) -> object:
     return draw_scatter(clustering)
 
 
-def _panels(clustering: Clustering, strategies: Sequence[Result]) -> object:
+def _panels(clustering: Clustering, strategies: Sequence[StrategyResult]) -> object:
     from tensorguard.reports.figures.strategies import draw_strategies
 
     return draw_strategies(clustering, strategies)
 
 
-def _bars(strategies: Sequence[Result]) -> object:
+def _bars(strategies: Sequence[StrategyResult]) -> object:
     from tensorguard.reports.figures.strategies import draw_accuracies
 
     return draw_accuracies(strategies)

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from tensorguard import __version__
+from tensorguard.version import __version__
 
 _UNUSUAL = re.compile(r"[^\n -~]")
 """In JSON text such characters stand in strings only."""

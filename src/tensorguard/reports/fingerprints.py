@@ -4,8 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from tensorguard.errors import TensorGuardError, quote, utf8
-from tensorguard.fingerprint.base import Fingerprint, Outcome
+from tensorguard.errors import TensorGuardError, quote
+from tensorguard.fingerprint.base import Fingerprint
+from tensorguard.fingerprint.outcome import FingerprintOutcome
 from tensorguard.reports.document import Cell, Document, Table
 
 _READING = (
@@ -14,13 +15,12 @@ _READING = (
 )
 
 
-def report(outcomes: Sequence[Outcome], settings: Mapping[str, Any]) -> Document:
+def report(outcomes: Sequence[FingerprintOutcome], settings: Mapping[str, Any]) -> Document:
     """Return the document of one call of `fingerprint`."""
-    done = [outcome for outcome in outcomes if outcome.fingerprint]
+    prints = [outcome.fingerprint for outcome in outcomes if outcome.fingerprint]
     tables = [_models(outcomes)]
-    if len(outcomes) == 1 and done and done[0].fingerprint:
-        tables += [_features(done[0].fingerprint), _layers(done[0].fingerprint)]
-    prints = [outcome.fingerprint for outcome in done if outcome.fingerprint]
+    if len(outcomes) == len(prints) == 1:
+        tables += [_features(prints[0]), _layers(prints[0])]
     return Document(
         kind="fingerprint",
         title="Fingerprints",
@@ -41,25 +41,23 @@ def _reason(error: TensorGuardError) -> str:
     return f"{error} ({error.hint})" if error.hint else f"{error}"
 
 
-def _summary(outcomes: Sequence[Outcome]) -> str:
+def _summary(outcomes: Sequence[FingerprintOutcome]) -> str:
     count = {status: sum(o.status == status for o in outcomes) for status in ("done", "finished before", "failed")}
     said = [f"{number} {status}" for status, number in count.items() if number]
     return f"{len(outcomes)} model{'s' if len(outcomes) != 1 else ''}: {', '.join(said)}."
 
 
-def _machine(outcome: Outcome) -> dict[str, Any]:
+def _machine(outcome: FingerprintOutcome) -> dict[str, Any]:
     error = outcome.error
     return {
         "model": outcome.model,
         "status": outcome.status,
         "fingerprint": asdict(outcome.fingerprint) if outcome.fingerprint else None,
-        "error": {"kind": error.kind, "message": error.message, "where": utf8(error.where), "hint": error.hint}
-        if error
-        else None,
+        "error": error.fields() if error else None,
     }
 
 
-def _models(outcomes: Sequence[Outcome]) -> Table:
+def _models(outcomes: Sequence[FingerprintOutcome]) -> Table:
     rows: list[list[Cell]] = []
     for outcome in outcomes:
         if outcome.fingerprint:

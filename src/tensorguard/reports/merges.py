@@ -38,7 +38,5 @@ def _machine(outcome: MergeOutcome) -> dict[str, object]:
         "changed": done.changed if done else None,
         "bytes": done.nbytes if done else None,
         "skipped": done.skipped if done else None,
-        "error": {"kind": error.kind, "message": error.message, "where": utf8(error.where), "hint": error.hint}
-        if error
-        else None,
+        "error": error.fields() if error else None,
     }

@@ -3,9 +3,9 @@
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from tensorguard import __version__
 from tensorguard.reports.document import Cell, Document, number, to_json
 from tensorguard.reports.terminal import printable, printable_sentence
+from tensorguard.version import __version__
 
 
 def to_html(document: Document) -> str:

@@ -24,11 +24,11 @@ def printable(text: object) -> str:
 
 def render(document: Document, width: int) -> RenderableType:
     """Return what a terminal of `width` columns shows: the answer first, then tables, then what to know."""
-    parts: list[RenderableType] = [Text(document.summary, style="bold")]
+    parts: list[RenderableType] = [Text(printable_sentence(document.summary), style="bold")]
     for table in document.tables:
         parts += [Text(""), *_pieces(table, width)]
         if table.note:
-            parts.append(Text(table.note, style="dim"))
+            parts.append(Text(printable_sentence(table.note), style="dim"))
     for skip in document.skipped:
         parts.append(Text(f"left out: {printable(skip.get('name', ''))}: {printable(skip.get('reason', ''))}", style="yellow"))
     parts += [Text(f"note: {printable_sentence(notice)}", style="yellow") for notice in document.notices]
@@ -67,7 +67,7 @@ def _piece(
     table: Table, texts: Sequence[Sequence[str]], needed: Sequence[int], columns: Sequence[int], *, title: str
 ) -> RichTable:
     shown = RichTable(
-        title=Text(title) if title else None,
+        title=Text(printable(title)) if title else None,
         title_justify="left",
         title_style="bold",
         header_style="",

@@ -1,5 +1,6 @@
 """The protocol of a tensor that can be read block by block."""
 
+import math
 from typing import Protocol
 
 import numpy as np
@@ -49,7 +50,4 @@ def extent(stored: Stored) -> tuple[int, int]:
     """Return a tensor's (rows, columns) as a flattened matrix; a vector is one row, a scalar is 1 x 1."""
     if not stored.shape:
         return 1, 1
-    rows = 1
-    for dimension in stored.shape[:-1]:
-        rows *= dimension
-    return rows, stored.shape[-1]
+    return math.prod(stored.shape[:-1]), stored.shape[-1]

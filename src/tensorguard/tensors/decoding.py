@@ -28,6 +28,10 @@ PLAIN: Mapping[str, np.dtype[np.generic]] = {
 """Canonical dtype name -> little-endian numpy dtype; one element is `itemsize` bytes."""
 
 
+FLOATS = frozenset({"F64", "F32", "F16", "BF16"})
+"""Dtypes that weights are trained in: an adapter's factors may have them, and float32 can be rounded to them."""
+
+
 def decode(raw: NDArray[np.uint8], dtype: str) -> Float32:
     """Turn the bytes of plain elements into float32.
 

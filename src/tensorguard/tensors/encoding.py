@@ -6,16 +6,13 @@ from numpy.typing import NDArray
 from tensorguard.tensors.base import Float32
 from tensorguard.tensors.decoding import PLAIN
 
-ENCODABLE = frozenset({"F64", "F32", "F16", "BF16"})
-"""Dtypes that float32 can be turned into."""
-
 
 def encode(values: Float32, dtype: str) -> NDArray[np.generic]:
     """Round float32 to a dtype, to nearest with ties to even (IEEE 754); what is too large becomes infinite.
 
     Args:
         values: float32 of any shape.
-        dtype: One of `ENCODABLE`.
+        dtype: One of `FLOATS`.
 
     Returns:
         A little-endian array of the same shape; `values` itself if they are float32.

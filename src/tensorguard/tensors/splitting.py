@@ -8,12 +8,12 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
+from tensorguard.limits import MAX_EXPERTS
 from tensorguard.tensors.base import extent
 from tensorguard.tensors.heads import Heads
 from tensorguard.tensors.placing import Placed, matrix_shape
 from tensorguard.tensors.weight import RowOrder, Weight
 
-_MOST_EXPERTS = 65_536
 _Cut = tuple[str, int, RowOrder]
 
 
@@ -81,8 +81,8 @@ _ROTARY = "rotary rows are left interleaved: the configuration gives no head cou
 
 
 def is_matrix(p: Placed) -> bool:
-    """Say whether a placed tensor's dimensions make a matrix, or a stack of at most 65,536 expert matrices."""
-    return _shape(p) is not None and (len(p.stored.shape) != 3 or p.stored.shape[0] <= _MOST_EXPERTS)
+    """Say whether a placed tensor's dimensions make a matrix, or a stack of at most `MAX_EXPERTS` expert matrices."""
+    return _shape(p) is not None and (len(p.stored.shape) != 3 or p.stored.shape[0] <= MAX_EXPERTS)
 
 
 def _shape(p: Placed) -> tuple[int, int] | None:

@@ -17,6 +17,7 @@ from tensorguard.formats.atomic import replacing
 INK = "#1b1f24"
 SOFT = "#6b7480"
 PAPER_GREY = "#c3c9d0"
+WRONG = "#cc3311"
 
 # Paul Tol's muted scheme (personal.sron.nl/~pault), distinguishable with any common colour blindness.
 COLOURS = ("#332288", "#88ccee", "#117733", "#ddcc77", "#cc6677", "#aa4499", "#44aa99", "#999933", "#882255")

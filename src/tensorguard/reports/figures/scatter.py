@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from tensorguard.family.clustering import Clustering, Member
-from tensorguard.reports.figures.base import INK, SOFT, colour, drawing, new_figure, shown
+from tensorguard.reports.figures.base import INK, SOFT, WRONG, colour, drawing, new_figure, shown
 from tensorguard.reports.figures.placement import Label, place_labels
 
 MOST_LISTED = 150
@@ -18,7 +18,6 @@ MOST_LISTED = 150
 FEWEST_NUMBERED = 16
 """Fewer models are all named in the picture itself."""
 
-_WRONG = "#cc3311"
 _STAR, _CIRCLE, _RING = 17.0, 7.5, 14.0  # diameters of the marks, in points
 _LINE = 0.16  # inches per line of the list
 _COLUMN = 3.3
@@ -82,7 +81,7 @@ def _mark(axes: Axes, members: Sequence[Member], families: Sequence[str]) -> Non
         )
         if _is_wrong(member):
             size = _diameter(member, families)
-            axes.plot(*member.plane, "o", markersize=size, markerfacecolor="none", markeredgecolor=_WRONG, markeredgewidth=1.6)
+            axes.plot(*member.plane, "o", markersize=size, markerfacecolor="none", markeredgecolor=WRONG, markeredgewidth=1.6)
 
 
 def _axes_labels(axes: Axes, explained: Sequence[float]) -> None:
@@ -104,7 +103,7 @@ def _labels(members: Sequence[Member], families: Sequence[str], numbers: Mapping
         if member.name in families:
             bases.append(Label(shown(member.name, 30), member.plane, 9.5, INK, "bold", radius * 0.8))
         elif _is_wrong(member):
-            wrong.append(Label(shown(member.name, 40), member.plane, 8.5, _WRONG, clearance=radius))
+            wrong.append(Label(shown(member.name, 40), member.plane, 8.5, WRONG, clearance=radius))
         elif numbers:
             others.append(member)
     if len(members) < FEWEST_NUMBERED:
@@ -167,7 +166,7 @@ def _block(family: str, clustering: Clustering, numbers: Mapping[str, int]) -> l
     for member in clustering.members if numbers else ():
         number = str(numbers.get(member.name, "\N{BLACK STAR}"))
         if member.family == family and _is_wrong(member):
-            lines.append(_Line(f"{shown(member.name, 24)} (is {shown(str(member.label), 18)})", _WRONG, number))
+            lines.append(_Line(f"{shown(member.name, 24)} (is {shown(str(member.label), 18)})", WRONG, number))
         elif member.family == family and member.name != family:
             lines.append(_Line(shown(member.name, 44), INK, number))
     return [*lines, _Line("")]

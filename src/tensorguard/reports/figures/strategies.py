@@ -8,16 +8,15 @@ from matplotlib.lines import Line2D
 
 from tensorguard.errors import UsageError
 from tensorguard.family.clustering import Clustering, Member
-from tensorguard.family.comparison import Result
-from tensorguard.reports.figures.base import COLOURS, INK, PAPER_GREY, SOFT, colour, drawing, new_figure, shown
+from tensorguard.family.comparison import StrategyResult
+from tensorguard.reports.figures.base import COLOURS, INK, PAPER_GREY, SOFT, WRONG, colour, drawing, new_figure, shown
 
-_WRONG = "#cc3311"
 _NOISE = "#9aa2ab"
 _SPREAD = "#ee7733"
 
 
 @drawing
-def draw_strategies(clustering: Clustering, results: Sequence[Result]) -> Figure:
+def draw_strategies(clustering: Clustering, results: Sequence[StrategyResult]) -> Figure:
     """Draw a panel per strategy and space, all on the plane of the first two principal components.
 
     Bases are stars, derivatives circles; the colour is that of the family a model was put into, grey that of none, and a cross
@@ -53,7 +52,7 @@ def draw_strategies(clustering: Clustering, results: Sequence[Result]) -> Figure
     return figure
 
 
-def _panel(axes: Axes, clustering: Clustering, result: Result, title: bool) -> None:
+def _panel(axes: Axes, clustering: Clustering, result: StrategyResult, title: bool) -> None:
     families = clustering.families
     for member in sorted(clustering.members, key=lambda each: each.name in families):
         _mark(axes, member, result.families.get(member.name), families)
@@ -81,7 +80,7 @@ def _mark(axes: Axes, member: Member, family: str | None, families: Sequence[str
         markeredgewidth=0.6,
     )
     if member.label is not None and family != member.label:
-        axes.plot(*member.plane, marker="x", markersize=6.5, markeredgecolor=_WRONG, markeredgewidth=1.2)
+        axes.plot(*member.plane, marker="x", markersize=6.5, markeredgecolor=WRONG, markeredgewidth=1.2)
 
 
 def _key(families: Sequence[str]) -> list[Line2D]:
@@ -94,12 +93,12 @@ def _key(families: Sequence[str]) -> list[Line2D]:
         *(mark("o", 7, colour(family, families), "white", shown(family, 24)) for family in families[: len(COLOURS)]),
         mark("o", 7, _NOISE, "white", "in no family"),
         mark("*", 12, "white", INK, "base model"),
-        mark("x", 8, _WRONG, _WRONG, "not its true family"),
+        mark("x", 8, WRONG, WRONG, "not its true family"),
     ]
 
 
 @drawing
-def draw_accuracies(results: Sequence[Result]) -> Figure:
+def draw_accuracies(results: Sequence[StrategyResult]) -> Figure:
     """Draw the accuracy of each strategy, of the derivatives: ours in each space, and the paper's.
 
     A thin line spans the results over ten random states.
