@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 from tensorguard.version import __version__ as __version__
 
 if TYPE_CHECKING:
-    from tensorguard.api.families import classify, cluster, compare, load_vectors
+    from tensorguard.api.families import Comparison, classify, cluster, compare, load_vectors
     from tensorguard.api.fingerprints import Settings, fingerprint_many, fingerprint_model
     from tensorguard.api.models import Model, open_model
     from tensorguard.api.studies import compare_sensitivities, inspect, merge_many, sensitivity
@@ -41,12 +41,13 @@ if TYPE_CHECKING:
     from tensorguard.fingerprint.outcome import FingerprintOutcome
     from tensorguard.fingerprint.sensitivity import SensitivitySettings
     from tensorguard.fingerprint.specification import Specification
+    from tensorguard.lineage.identity import Identity, compare_identity
     from tensorguard.merge.outcome import MergeOutcome
     from tensorguard.probes.inputs import ProbeSpec
     from tensorguard.progress import Progress
 
 _HOME = {
-    "tensorguard.api.families": ("classify", "cluster", "compare", "load_vectors"),
+    "tensorguard.api.families": ("Comparison", "classify", "cluster", "compare", "load_vectors"),
     "tensorguard.api.fingerprints": ("Settings", "fingerprint_many", "fingerprint_model"),
     "tensorguard.api.models": ("Model", "open_model"),
     "tensorguard.api.studies": ("compare_sensitivities", "inspect", "merge_many", "sensitivity"),
@@ -64,6 +65,7 @@ _HOME = {
     "tensorguard.fingerprint.outcome": ("FingerprintOutcome",),
     "tensorguard.fingerprint.sensitivity": ("SensitivitySettings",),
     "tensorguard.fingerprint.specification": ("Specification",),
+    "tensorguard.lineage.identity": ("Identity", "compare_identity"),
     "tensorguard.merge.outcome": ("MergeOutcome",),
     "tensorguard.probes.inputs": ("ProbeSpec",),
     "tensorguard.progress": ("Progress",),
@@ -73,9 +75,11 @@ _WHERE = {name: module for module, names in _HOME.items() for name in names}
 __all__ = [
     "Classification",
     "Clustering",
+    "Comparison",
     "FeatureVector",
     "Fingerprint",
     "FingerprintOutcome",
+    "Identity",
     "InputError",
     "Inventory",
     "MergeOutcome",
@@ -97,6 +101,7 @@ __all__ = [
     "classify",
     "cluster",
     "compare",
+    "compare_identity",
     "compare_sensitivities",
     "fingerprint_many",
     "fingerprint_model",

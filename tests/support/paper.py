@@ -8,7 +8,7 @@ import numpy as np
 
 from tensorguard.family.labels import Labels, load_labels
 from tensorguard.fingerprint.base import FEATURES
-from tensorguard.fingerprint.features import FeatureVector, load_folder
+from tensorguard.fingerprint.features import FeatureVector, features_files, load_features
 
 _DEFAULT = Path(__file__).parents[2] / ".." / "shared" / "paper"
 
@@ -24,7 +24,7 @@ def paper_data() -> Path:
 
 
 def published_vectors() -> list[FeatureVector]:
-    return load_folder(paper_data() / "features")
+    return [load_features(path) for path in features_files(paper_data() / "features")]
 
 
 def published_labels() -> Labels:

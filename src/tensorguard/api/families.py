@@ -1,6 +1,8 @@
 """Distances, clusters and families of models, from their stored fingerprints or from the models themselves."""
 
+import itertools
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tensorguard.api.fingerprints import Settings, fingerprint_model
@@ -14,10 +16,29 @@ from tensorguard.family.comparison import StrategyResult, compare_strategies
 from tensorguard.family.labels import Labels, load_labels
 from tensorguard.family.similarity import Similarity
 from tensorguard.family.space import Space, fit_space
+from tensorguard.fingerprint.base import Fingerprint
 from tensorguard.fingerprint.features import SUFFIX as FEATURES_SUFFIX
-from tensorguard.fingerprint.features import FeatureVector, load_features, load_folder, vector
+from tensorguard.fingerprint.features import FeatureVector, features_files, load_features, vector
 from tensorguard.fingerprint.file import SUFFIX, read_fingerprint
+from tensorguard.lineage.identity import Identity, compare_identity
 from tensorguard.progress import Progress
+
+MOST_COMPARED = 100
+"""Digests of more models are not compared pair by pair."""
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """What is known about several models.
+
+    Attributes:
+        similarity: How far apart their 16 numbers are.
+        identities: What equal tensors prove, for each pair of models that have digests and share a tensor; of two models alone,
+            also that they share none. (first name, second name, finding).
+    """
+
+    similarity: Similarity
+    identities: tuple[tuple[str, str, Identity], ...]
 
 
 def load_vectors(
@@ -34,17 +55,7 @@ def load_vectors(
         NotFoundError: An input does not exist.
         InputError: An input is malformed.
     """
-    found: list[FeatureVector] = []
-    for path in map(Path, inputs):
-        if path.name.endswith(FEATURES_SUFFIX):
-            found.append(load_features(path, _specification_beside(path)))
-        elif path.suffix == SUFFIX:
-            found.append(vector(read_fingerprint(path)))
-        elif _holds_features(path):
-            found.extend(load_folder(path, _specification_beside))
-        else:
-            found.append(vector(fingerprint_model(path, settings=settings, progress=progress)))
-    return found
+    return [numbers for numbers, _ in _load(inputs, settings, progress)]
 
 
 def compare(
@@ -54,8 +65,8 @@ def compare(
     include_size: bool = False,
     settings: Settings | None = None,
     progress: Progress | None = None,
-) -> Similarity:
-    """Tell how far apart models are, two or many.
+) -> Comparison:
+    """Tell how far apart models are, two or many, and which tensors they share.
 
     Args:
         inputs: See `load_vectors`.
@@ -69,9 +80,10 @@ def compare(
         InputError: An input is malformed.
         UsageError: Fewer than two models, two of one name, or features of different specifications.
     """
-    vectors = load_vectors(inputs, settings=settings, progress=progress)
+    loaded = _load(inputs, settings, progress)
     space = None if reference is None else _space(Path(reference), include_size=include_size)
-    return similarity.compare(vectors, space, include_size=include_size)
+    found = similarity.compare([numbers for numbers, _ in loaded], space, include_size=include_size)
+    return Comparison(found, _identities([each for _, each in loaded if each is not None and each.digests]))
 
 
 def cluster(
@@ -137,22 +149,57 @@ def classify(
     return classifying.classify(vectors[0], families, threshold)
 
 
+def _load(
+    inputs: Sequence[Path | str], settings: Settings | None, progress: Progress | None
+) -> list[tuple[FeatureVector, Fingerprint | None]]:
+    """Return the numbers of every input, and the fingerprint they come from where it is there."""
+    found: list[tuple[FeatureVector, Fingerprint | None]] = []
+    for path in map(Path, inputs):
+        if path.name.endswith(FEATURES_SUFFIX):
+            found.append(_features(path))
+        elif path.suffix == SUFFIX:
+            found.append(_with_vector(read_fingerprint(path)))
+        elif _holds_features(path):
+            found.extend(map(_features, features_files(path)))
+        else:
+            found.append(_with_vector(fingerprint_model(path, settings=settings, progress=progress)))
+    return found
+
+
+def _features(path: Path) -> tuple[FeatureVector, Fingerprint | None]:
+    """Read a features file; the fingerprint beside it, if there is one, says how its numbers were computed."""
+    beside = _fingerprint_beside(path)
+    numbers = load_features(path, beside.specification if beside else None)
+    return numbers, replace(beside, name=numbers.name) if beside else None
+
+
+def _with_vector(found: Fingerprint) -> tuple[FeatureVector, Fingerprint]:
+    return vector(found), found
+
+
+def _identities(found: Sequence[Fingerprint]) -> tuple[tuple[str, str, Identity], ...]:
+    """Compare the digests of all pairs, in the order of their names."""
+    ordered = sorted(found, key=lambda each: each.name)
+    if len(ordered) > MOST_COMPARED:
+        return ()
+    pairs = [(a.name, b.name, compare_identity(a, b)) for a, b in itertools.combinations(ordered, 2)]
+    return tuple(pair for pair in pairs if pair[2].equal or len(found) == 2)
+
+
 def _holds_features(path: Path) -> bool:
     if not path.exists():
         raise NotFoundError("no such file or folder", where=path)
     return path.is_dir() and any(entry.name.endswith(FEATURES_SUFFIX) for entry in path.iterdir())
 
 
-def _specification_beside(path: Path) -> str | None:
-    """Return the specification in the fingerprint that lies beside a features file; the file itself does not carry one."""
-    beside = path.with_name(path.name.removesuffix(FEATURES_SUFFIX) + SUFFIX)
+def _fingerprint_beside(path: Path) -> Fingerprint | None:
     try:
-        return read_fingerprint(beside).specification
+        return read_fingerprint(path.with_name(path.name.removesuffix(FEATURES_SUFFIX) + SUFFIX))
     except NotFoundError:
         return None
 
 
 def _space(reference: Path, *, include_size: bool) -> Space:
     if reference.is_dir():
-        return fit_space(load_folder(reference, _specification_beside), include_size)
+        return fit_space([_features(path)[0] for path in features_files(reference)], include_size)
     return load_clustering(reference).space

@@ -17,6 +17,7 @@ from tensorguard.fingerprint.base import Fingerprint
 from tensorguard.fingerprint.features import SUFFIX as FEATURES_SUFFIX
 from tensorguard.fingerprint.features import vector, write_features
 from tensorguard.fingerprint.file import SUFFIX, read_fingerprint, write_fingerprint
+from tensorguard.fingerprint.identity import digests
 from tensorguard.fingerprint.outcome import FingerprintOutcome
 from tensorguard.fingerprint.specification import Specification
 from tensorguard.formats.adapter import is_adapter
@@ -27,19 +28,25 @@ from tensorguard.signals.products import NumpyProducts, Products
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """How to fingerprint.
+    """How to open and fingerprint models.
 
     Attributes:
         specification: What determines the numbers.
         device: `cpu`, or a torch device such as `cuda` (the `[gpu]` extra).
         extended: Also compute the richer features.
+        digests: Also digest the values of all tensors, which reads the whole model.
         skip_nonfinite: Leave tensors with NaN or infinite values out instead of refusing the model.
+        base: The base of all models that are adapters.
+        search: Folders in which an adapter's base is looked for by the name in its config, if `base` is not given.
     """
 
     specification: Specification = field(default_factory=Specification)
     device: str = "cpu"
     extended: bool = False
+    digests: bool = True
     skip_nonfinite: bool = False
+    base: Path | str | None = None
+    search: tuple[Path | str, ...] = ()
 
     def described(self) -> dict[str, object]:
         """Return the settings as reports show them."""
@@ -47,8 +54,13 @@ class Settings:
             "specification": str(self.specification),
             "device": self.device,
             "features": "extended" if self.extended else "paper",
+            "digests": self.digests,
             "skip_nonfinite": self.skip_nonfinite,
         }
+
+    def open(self, model: Path | str) -> Model:
+        """Open a model, on its base if it is an adapter; see `open_model`."""
+        return open_model(model, base=self.base if is_adapter(Path(model)) else None, search=self.search)
 
     def products(self) -> Products:
         """Return what computes the matrix products.
@@ -66,7 +78,6 @@ class Settings:
 def fingerprint_model(
     model: Model | Path | str,
     *,
-    base: Path | str | None = None,
     settings: Settings | None = None,
     workers: int | None = None,
     progress: Progress | None = None,
@@ -75,27 +86,25 @@ def fingerprint_model(
 
     Args:
         model: An opened model, or where it is.
-        base: The base model, if it is an adapter.
         settings: How; the paper's settings by default.
         workers: How many threads; all processors by default. The result does not depend on it.
         progress: Hears how far it is.
 
     Raises:
-        NotFoundError: There is no such model.
+        NotFoundError: There is no such model, or no base for an adapter.
         InputError: It is malformed, or holds nothing to analyse.
     """
-    engine = Threads(workers or processors())
-    return _fingerprint(model, base, settings or Settings(), engine, progress or Silent())
+    settings = settings or Settings()
+    opened = model if isinstance(model, Model) else settings.open(model)
+    return _fingerprint(opened, settings, Threads(workers or processors()), progress or Silent())
 
 
-def _fingerprint(
-    model: Model | Path | str, base: Path | str | None, settings: Settings, engine: Engine, progress: Progress
-) -> Fingerprint:
-    opened = model if isinstance(model, Model) else open_model(model, base=base)
-    with locating_errors(opened):
+def _fingerprint(model: Model, settings: Settings, engine: Engine, progress: Progress) -> Fingerprint:
+    view = model.view()
+    with locating_errors(model):
         result = extract.fingerprint(
-            opened.name,
-            opened.view(),
+            model.name,
+            view,
             settings.specification,
             engine=engine,
             products=settings.products(),
@@ -103,14 +112,16 @@ def _fingerprint(
             skip_nonfinite=settings.skip_nonfinite,
             extended=settings.extended,
         )
-    return replace(result, identity=opened.identity, notices=(*opened.notices, *result.notices))
+        found = digests(view, engine, progress, skip_nonfinite=settings.skip_nonfinite) if settings.digests else ()
+    damaged = sum(bool(each.nan or each.infinite) for each in found)
+    notices = (*model.notices, *result.notices, *([f"{damaged} tensors hold values that are not finite"] if damaged else []))
+    return replace(result, header_digest=model.header_digest, notices=notices, digests=found)
 
 
 def fingerprint_many(
     models: Sequence[Path | str],
     output: Path | str,
     *,
-    base: Path | str | None = None,
     settings: Settings | None = None,
     workers: int | None = None,
     memory: int | None = None,
@@ -122,7 +133,6 @@ def fingerprint_many(
     Args:
         models: Where they are.
         output: The folder to write to; made if it does not exist.
-        base: The base of all that are adapters.
         settings: How; the paper's settings by default.
         workers: How many models at a time at most (one model alone: threads); all processors by default.
         memory: Bytes that the workers may take together; by default half of what is free.
@@ -133,19 +143,21 @@ def fingerprint_many(
         An outcome per model, in the order given.
 
     Raises:
-        UsageError: Two models would write the same file, or the output is not a folder.
+        UsageError: Two models would write the same file, the output is not a folder, or a base was given and no adapter.
         ResourceError: A worker was killed.
     """
     settings, progress = settings or Settings(), progress or Silent()
     output, wanted = Path(output), workers or processors()
     _require_distinct(models)
+    if settings.base is not None and not any(is_adapter(Path(model)) for model in models):
+        raise UsageError("a base goes with an adapter, and there is none", where=models[0], hint="leave --base out")
     make_folder(output)
     if len(models) == 1:
-        yield _one(models[0], base, output, settings, Threads(wanted), force, progress)
+        yield _one(models[0], output, settings, Threads(wanted), force, progress)
         return
     count = workers_within(available_memory() // 2 if memory is None else memory, wanted)
     engine: Engine = Processes(count) if count > 1 else Inline()
-    work = partial(_quietly, base=base, output=output, settings=settings, force=force)
+    work = partial(_quietly, output=output, settings=settings, force=force)
     progress.start("models", len(models), "models")
     try:
         for outcome in engine.map(work, models):
@@ -170,29 +182,21 @@ def _require_distinct(models: Sequence[Path | str]) -> None:
         stems[stem] = model
 
 
-def _quietly(
-    model: Path | str, *, base: Path | str | None, output: Path, settings: Settings, force: bool
-) -> FingerprintOutcome:
-    return _one(model, base, output, settings, Inline(), force, Silent())
+def _quietly(model: Path | str, *, output: Path, settings: Settings, force: bool) -> FingerprintOutcome:
+    return _one(model, output, settings, Inline(), force, Silent())
 
 
 def _one(
-    model: Path | str,
-    base: Path | str | None,
-    output: Path,
-    settings: Settings,
-    engine: Engine,
-    force: bool,
-    progress: Progress,
+    model: Path | str, output: Path, settings: Settings, engine: Engine, force: bool, progress: Progress
 ) -> FingerprintOutcome:
     try:
-        opened = open_model(model, base=base if is_adapter(Path(model)) else None)
+        opened = settings.open(model)
         stem = file_stem(opened.name)
         target = output / f"{stem}{SUFFIX}"
         earlier = None if force else _earlier(target, opened, settings)
         if earlier is not None:
             return FingerprintOutcome(utf8(model), "finished before", earlier)
-        result = _fingerprint(opened, None, settings, engine, progress)
+        result = _fingerprint(opened, settings, engine, progress)
         write_features(output / f"{stem}{FEATURES_SUFFIX}", vector(result))
         write_fingerprint(target, result)
     except TensorGuardError as error:
@@ -206,7 +210,8 @@ def _earlier(target: Path, model: Model, settings: Settings) -> Fingerprint | No
         found = read_fingerprint(target)
     except TensorGuardError:
         return None
-    same = found.identity == model.identity and found.specification == str(settings.specification)
+    same = found.header_digest == model.header_digest and found.specification == str(settings.specification)
     newer = target.stat().st_mtime_ns > model.modified
     whole = target.with_name(target.name.removesuffix(SUFFIX) + FEATURES_SUFFIX).exists()
-    return found if same and newer and whole and (found.extended or not settings.extended) else None
+    complete = (found.extended or not settings.extended) and (found.digests or not settings.digests)
+    return found if same and newer and whole and complete else None

@@ -29,7 +29,7 @@ class Model:
         container: `safetensors` or `gguf`.
         tensors: Its tensors in file order, an adapter's changes applied as they are read.
         config: Its own configuration; context, never evidence.
-        identity: Digest of all names, dtypes and shapes (and of the adapter's), to notice that a file is another one.
+        header_digest: Digest of all names, dtypes and shapes (and of the adapter's), to notice that a file is another one.
         modified: When the newest of its files was last changed, in nanoseconds since 1970.
         notices: Things to know, a sentence each.
     """
@@ -39,7 +39,7 @@ class Model:
     container: str
     tensors: tuple[Stored, ...] = field(repr=False)
     config: Mapping[str, Any] = field(repr=False)
-    identity: str
+    header_digest: str
     modified: int
     notices: tuple[str, ...] = ()
 
@@ -125,7 +125,7 @@ def _model(
         container=checkpoint.container,
         tensors=tensors,
         config=checkpoint.config,
-        identity=digest.hexdigest(),
+        header_digest=digest.hexdigest(),
         modified=max((info.source.modified for info in infos), default=0),
         notices=notices,
     )

@@ -13,6 +13,7 @@ from tensorguard.family.sensitivity_comparison import SensitivityComparison, com
 from tensorguard.fingerprint import sensitivity as measuring
 from tensorguard.fingerprint.inventory import Inventory, inventory
 from tensorguard.fingerprint.sensitivity import SensitivitySettings
+from tensorguard.formats.adapter import is_adapter
 from tensorguard.formats.atomic import make_folder
 from tensorguard.merge import write as merging
 from tensorguard.merge.outcome import MergeOutcome
@@ -22,7 +23,6 @@ from tensorguard.progress import Progress, Silent
 def sensitivity(
     model: Model | Path | str,
     *,
-    base: Path | str | None = None,
     asked: SensitivitySettings | None = None,
     settings: Settings | None = None,
     workers: int | None = None,
@@ -33,9 +33,8 @@ def sensitivity(
 
     Args:
         model: An opened model, or where it is.
-        base: The base model, if it is an adapter.
         asked: Which inputs and layers.
-        settings: The device, and what to do with values that are not finite.
+        settings: The device, an adapter's base, and what to do with values that are not finite.
         workers: How many threads; all processors by default.
         top: How many layers to list at each end.
         progress: Hears how far it is.
@@ -45,7 +44,7 @@ def sensitivity(
         InputError: It is malformed, or holds none of the layers asked for.
     """
     settings = settings or Settings()
-    opened = model if isinstance(model, Model) else open_model(model, base=base)
+    opened = model if isinstance(model, Model) else settings.open(model)
     with locating_errors(opened):
         measured = measuring.sensitivity(
             opened.name,
@@ -129,9 +128,7 @@ def _targets(models: Sequence[Path | str], output: Path) -> list[Path]:
     return [output / f"{stem}.safetensors" for stem in stems]
 
 
-def inspect(
-    model: Path | str, *, base: Path | str | None = None, search: Sequence[Path | str] = ()
-) -> tuple[Model, Inventory]:
+def inspect(model: Path | str, *, base: Path | str | None = None, search: Sequence[Path | str] = ()) -> tuple[Model, Inventory]:
     """Tell from headers what a model holds and what would be read; only tied embeddings are compared by value.
 
     Args:

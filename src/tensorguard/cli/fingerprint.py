@@ -5,18 +5,22 @@ from pathlib import Path
 import typer
 
 from tensorguard.cli.bar import progress
-from tensorguard.cli.options import DEVICE, QUIET, REPEATS, SEED, SKIP_NONFINITE
+from tensorguard.cli.options import BASE, DEVICE, QUIET, REPEATS, SEARCH, SEED, SKIP_NONFINITE
 from tensorguard.cli.output import JSON, deliver
 
 
 def fingerprint(
     models: list[Path] = typer.Argument(help="Model files, folders, hub cache folders or adapter folders."),
     output: Path = typer.Option(Path(), "--output", "-o", metavar="DIR", help="Folder for NAME.tgfp and NAME_features.json."),
-    base: Path | None = typer.Option(None, help="The base model of the adapters among MODELS."),
+    base: Path | None = BASE,
+    search: list[Path] = SEARCH,
     repeats: int = REPEATS,
     seed: int = SEED,
     layers: str = typer.Option("3", help="Layers of each category that are asked, or `all`."),
     features: str = typer.Option("paper", help="`paper`: the 16 numbers; `extended`: richer ones beside them."),
+    digests: bool = typer.Option(
+        True, help="Also digest all values, which reads the whole model: certain evidence for `compare`."
+    ),
     workers: int | None = typer.Option(
         None, min=1, help="Threads for one model, processes for many.", show_default="all processors"
     ),
@@ -43,13 +47,11 @@ def fingerprint(
     from tensorguard.reports.fingerprints import report
 
     specification = Specification(ProbeSpec(seed=seed, repeats=repeats), _layers(layers))
-    settings = Settings(specification, device, _extended(features), skip_nonfinite)
+    settings = Settings(specification, device, _extended(features), digests, skip_nonfinite, base, tuple(search))
     budget = None if memory is None else int(memory * 1e9)
     with progress(quiet=quiet) as listener:
         outcomes = list(
-            fingerprint_many(
-                models, output, base=base, settings=settings, workers=workers, memory=budget, force=force, progress=listener
-            )
+            fingerprint_many(models, output, settings=settings, workers=workers, memory=budget, force=force, progress=listener)
         )
     failed = [outcome.error for outcome in outcomes if outcome.error]
     if len(failed) == len(outcomes) == 1:

@@ -4,13 +4,14 @@ from pathlib import Path
 
 import typer
 
-from tensorguard.cli.options import BASE
+from tensorguard.cli.options import BASE, SEARCH
 from tensorguard.cli.output import JSON, REPORTS, deliver
 
 
 def inspect(
     model: Path = typer.Argument(help="A model file, folder or adapter folder."),
     base: Path | None = BASE,
+    search: list[Path] = SEARCH,
     reports: list[str] = REPORTS,
     as_json: bool = JSON,
 ) -> None:
@@ -22,5 +23,5 @@ def inspect(
     from tensorguard.api.studies import inspect as run
     from tensorguard.reports.inspection import report
 
-    opened, found = run(model, base=base)
+    opened, found = run(model, base=base, search=search)
     deliver(report(opened.name, opened.location, opened.container, opened.notices, found), reports, as_json=as_json)

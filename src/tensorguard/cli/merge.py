@@ -5,7 +5,7 @@ from pathlib import Path
 import typer
 
 from tensorguard.cli.bar import progress
-from tensorguard.cli.options import BASE, QUIET
+from tensorguard.cli.options import BASE, QUIET, SEARCH
 from tensorguard.cli.output import JSON, deliver
 
 
@@ -13,7 +13,7 @@ def merge(
     models: list[Path] = typer.Argument(help="Folders of shards, or adapter folders."),
     output: Path = typer.Option(..., "--output", "-o", help="A .safetensors file for one model, else a folder."),
     base: Path | None = BASE,
-    search: list[Path] = typer.Option([], help="Folders in which an adapter's base may be looked for; repeatable."),
+    search: list[Path] = SEARCH,
     dtype: str | None = typer.Option(None, help="What quantised GGUF tensors are decoded to: F32, F16 or BF16."),
     force: bool = typer.Option(False, "--force", help="Write also what is there already."),
     as_json: bool = JSON,

@@ -3,7 +3,10 @@
 import typer
 
 QUIET = typer.Option(False, "--quiet", "-q", help="No progress bar.")
-BASE = typer.Option(None, "--base", help="The base model of an adapter.")
+BASE = typer.Option(None, "--base", help="The base of the models that are adapters.")
+SEARCH = typer.Option(
+    [], "--search", metavar="DIR", help="Look here for an adapter's base, by the name in its config; repeatable."
+)
 REPEATS = typer.Option(30, min=1, max=10_000, help="How many perturbed inputs each layer gets.")
 SEED = typer.Option(0, min=0, max=2**64 - 1, help="Seed of the inputs.")
 WORKERS = typer.Option(None, min=1, help="How many threads.", show_default="all processors")

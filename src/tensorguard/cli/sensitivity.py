@@ -5,13 +5,14 @@ from pathlib import Path
 import typer
 
 from tensorguard.cli.bar import progress
-from tensorguard.cli.options import BASE, DEVICE, QUIET, REPEATS, SEED, SKIP_NONFINITE, WORKERS, names
+from tensorguard.cli.options import BASE, DEVICE, QUIET, REPEATS, SEARCH, SEED, SKIP_NONFINITE, WORKERS, names
 from tensorguard.cli.output import JSON, REPORTS, deliver
 
 
 def sensitivity(
     models: list[Path] = typer.Argument(help="Models; several are compared with each other."),
     base: Path | None = BASE,
+    search: list[Path] = SEARCH,
     attention: bool = typer.Option(False, "--attention", help="Also ask attention-shaped probes."),
     roles: str | None = typer.Option(
         None, metavar="ROLE,...", help="Which weights.", show_default="q,k,v,o,gate,up,down,fc_in,fc_out"
@@ -41,12 +42,9 @@ def sensitivity(
     from tensorguard.reports.sensitivities import report
 
     asked = SensitivitySettings(seed, repeats, attention, tuple(names(roles) or ROLES), _blocks(layers))
-    settings = Settings(device=device, skip_nonfinite=skip_nonfinite)
+    settings = Settings(device=device, skip_nonfinite=skip_nonfinite, base=base, search=tuple(search))
     with progress(quiet=quiet) as listener:
-        analyses = [
-            run(model, base=base, asked=asked, settings=settings, workers=workers, top=top, progress=listener)
-            for model in models
-        ]
+        analyses = [run(model, asked=asked, settings=settings, workers=workers, top=top, progress=listener) for model in models]
     comparison = compare_sensitivities(analyses, strategy=strategy) if len(analyses) > 1 else None
     deliver(report(analyses, comparison), reports, as_json=as_json)
 

@@ -58,13 +58,40 @@ class LayerFeatures:
 
 
 @dataclass(frozen=True, slots=True)
+class TensorDigest:
+    """The digest of one tensor's values.
+
+    Attributes:
+        role: Its role in the canonical view; `norm:PLACE`, `bias:PLACE` or `vector:PLACE` for vectors.
+        layer: Block index, or None.
+        expert: Expert index, or None.
+        stack: Which tower it belongs to.
+        elements: How many numbers it holds.
+        constant: Whether they are all the same; such a tensor is no evidence of anything.
+        nan: How many are not a number.
+        infinite: How many are infinite.
+        digest: See `signals.digest`; hexadecimal.
+    """
+
+    role: str
+    layer: int | None
+    expert: int | None
+    stack: str
+    elements: int
+    constant: bool
+    nan: int
+    infinite: int
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
 class Fingerprint:
     """The paper's fingerprint of one model.
 
     Attributes:
         name: The model's name; for reading only.
         specification: What it was made with; see `Specification`.
-        identity: Digest of the tensors' names, dtypes and shapes, to notice that a file is another one.
+        header_digest: Digest of the tensors' names, dtypes and shapes, to notice that a file is another one.
         features: The 16 numbers, by the keys of `FEATURES`.
         layers: What they were averaged from, in canonical order.
         architecture: The naming scheme that the tensors follow.
@@ -73,6 +100,7 @@ class Fingerprint:
         skipped: (name, reason) of each weight that was chosen but left out.
         notices: Things to know, a sentence each.
         extended: Further numbers on request, by category and name (`attention_band_low`); never part of the 16.
+        digests: Digests of all tensors' values, weights and then vectors in canonical order; empty if they were not asked for.
     """
 
     name: str
@@ -82,7 +110,8 @@ class Fingerprint:
     architecture: str
     elements_read: int
     elements: int
-    identity: str = ""
+    header_digest: str = ""
     skipped: tuple[tuple[str, str], ...] = ()
     notices: tuple[str, ...] = ()
     extended: Mapping[str, float] = field(default_factory=dict)
+    digests: tuple[TensorDigest, ...] = ()

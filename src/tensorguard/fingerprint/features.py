@@ -1,7 +1,7 @@
 """The paper's 16 numbers of one model, and the file that carries them (arXiv 2506.01631, figure 2)."""
 
 import itertools
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -79,24 +79,21 @@ def load_features(path: Path, specification: str | None = None) -> FeatureVector
     return FeatureVector(_stem(path), tuple(checked_number(key, content[key], path) for key in FEATURES), specification)
 
 
-def load_folder(path: Path, specification_of: Callable[[Path], str | None] = lambda _: None) -> list[FeatureVector]:
-    """Read every `*_features.json` of one folder (not of those below it), sorted by name.
-
-    Args:
-        path: The folder.
-        specification_of: What says how the numbers of a features file were computed; by default nobody does.
+def features_files(folder: Path) -> list[Path]:
+    """Return every `*_features.json` of one folder (not of those below it), sorted by name.
 
     Raises:
         NotFoundError: There is no such folder.
-        InputError: It holds no features file, or a malformed one.
+        InputError: It holds no features file.
     """
-    path = Path(path)
-    if not path.is_dir():
-        raise NotFoundError("no such folder", where=path, hint="give a folder of *_features.json files")
-    files = sorted(file for file in path.iterdir() if file.name.endswith(SUFFIX))
+    if not folder.is_dir():
+        raise NotFoundError("no such folder", where=folder, hint="give a folder of *_features.json files")
+    files = [file for file in folder.iterdir() if file.name.endswith(SUFFIX)]
     if not files:
-        raise InputError("holds no *_features.json", where=path, hint="make them with: tensorguard fingerprint MODEL -o FOLDER")
-    return by_name(load_features(file, specification_of(file)) for file in files)
+        raise InputError(
+            "holds no *_features.json", where=folder, hint="make them with: tensorguard fingerprint MODEL -o FOLDER"
+        )
+    return sorted(files, key=lambda file: file.name.removesuffix(SUFFIX))
 
 
 def write_features(path: Path, vector: FeatureVector) -> None:

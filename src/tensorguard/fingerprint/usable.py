@@ -1,7 +1,26 @@
-"""Which responses may be averaged: values that are not finite are reported, never averaged in silently."""
+"""What may be averaged: values that are not finite are reported, never averaged in silently."""
 
 from tensorguard.errors import InputError, quote
 from tensorguard.fingerprint.responses import LayerResponse
+
+
+def require_finite(name: str, where: str, nan: int, infinite: int) -> None:
+    """Refuse a tensor with values that are not finite.
+
+    Raises:
+        InputError: There are some.
+    """
+    if nan or infinite:
+        raise InputError(
+            f"tensor {quote(name)} holds {nonfinite(nan, infinite)}",
+            where=where,
+            hint="the file is damaged or training diverged; --skip-nonfinite leaves such tensors out and lists them",
+        )
+
+
+def nonfinite(nan: int, infinite: int) -> str:
+    """Return in words how many values are not finite."""
+    return f"{nan} NaN and {infinite} infinite values"
 
 
 def why_unusable(response: LayerResponse, *, skip_nonfinite: bool) -> str:
@@ -10,16 +29,10 @@ def why_unusable(response: LayerResponse, *, skip_nonfinite: bool) -> str:
     Raises:
         InputError: The weight holds values that are not finite, and `skip_nonfinite` is not set.
     """
-    weight = response.weight
     if response.nan or response.infinite:
-        found = f"{response.nan} NaN and {response.infinite} infinite values"
         if not skip_nonfinite:
-            raise InputError(
-                f"tensor {quote(weight.name)} holds {found}",
-                where=weight.stored.where,
-                hint="the file is damaged or training diverged; --skip-nonfinite leaves such tensors out and lists them",
-            )
-        return found
+            require_finite(response.weight.name, response.weight.stored.where, response.nan, response.infinite)
+        return nonfinite(response.nan, response.infinite)
     if not response.finite:
         return "its response overflows float32"
     return "its response is zero, so it has no gradient" if response.silent else ""

@@ -1,8 +1,12 @@
 """What `compare` tells: how far apart models are, and what that can and cannot mean."""
 
+from collections.abc import Sequence
+
 from tensorguard.errors import quote
-from tensorguard.family.similarity import Similarity
+from tensorguard.family.similarity import Neighbour, Similarity
+from tensorguard.reports import identities
 from tensorguard.reports.document import Cell, Document, Picture, Table, number
+from tensorguard.reports.identities import Pair
 
 LIMITS = (
     "These distances compare architecture, size and the statistics of weights. A small one does not prove descent: models of one "
@@ -11,12 +15,14 @@ LIMITS = (
 _MOST_SHOWN = 12
 
 
-def report(similarity: Similarity) -> Document:
-    """Return the document of one comparison."""
+def report(similarity: Similarity, pairs: Sequence[Pair] = ()) -> Document:
+    """Return the document of one comparison: distances, and what equal tensors prove where models have digests."""
     neighbours = similarity.neighbours()
     pair = len(similarity.names) == 2
     tables = [] if pair else [_neighbours(similarity)]
-    if len(similarity.names) <= _MOST_SHOWN:
+    if pairs:
+        tables.insert(0, identities.of_pair(pairs[0]) if pair else identities.of_many(pairs))
+    if 2 < len(similarity.names) <= _MOST_SHOWN:
         tables.append(_matrix(similarity))
     if pair:
         tables.append(_differences(similarity))
@@ -24,8 +30,8 @@ def report(similarity: Similarity) -> Document:
     return Document(
         kind="compare",
         title="How far apart the models are",
-        summary=_summary(similarity, closest.name, closest.nearest, closest.distance),
-        result=similarity_result(similarity),
+        summary=_summary(similarity, closest, pairs),
+        result=_result(similarity, pairs),
         settings={"method": similarity.method, "columns": similarity.columns, "specification": similarity.specification},
         inputs=[{"model": name} for name in similarity.names],
         notices=(*similarity.notices, LIMITS),
@@ -34,9 +40,11 @@ def report(similarity: Similarity) -> Document:
     )
 
 
-def similarity_result(similarity: Similarity) -> dict[str, object]:
-    """Return what machines read: names, matrices, neighbours and, for two models, the features one by one."""
+def _result(similarity: Similarity, pairs: Sequence[Pair]) -> dict[str, object]:
+    """Return what machines read; `verdict` is one word for two models with digests, else null."""
     return {
+        "verdict": pairs[0][2].verdict if pairs and len(similarity.names) == 2 else None,
+        "identities": [{"first": first, "second": second, "finding": found} for first, second, found in pairs],
         "names": similarity.names,
         "distance": similarity.distances[0][1] if len(similarity.names) == 2 else None,
         "distances": similarity.distances,
@@ -47,15 +55,20 @@ def similarity_result(similarity: Similarity) -> dict[str, object]:
     }
 
 
-def _summary(similarity: Similarity, first: str, second: str, distance: float) -> str:
-    if len(similarity.names) > 2 and distance == 0:
-        return f"Of {len(similarity.names)} models some have equal fingerprints, {quote(first)} and {quote(second)} first."
+def _summary(similarity: Similarity, closest: Neighbour, pairs: Sequence[Pair]) -> str:
+    first, second, distance = quote(closest.name), quote(closest.nearest), number(closest.distance)
     if len(similarity.names) > 2:
-        return f"Of {len(similarity.names)} models the closest are {quote(first)} and {quote(second)}, at distance {number(distance)}."
-    if distance == 0:
-        return f"{quote(first)} and {quote(second)} have equal fingerprints."
-    scale = "on a scale from 0 (equal) to 2" if similarity.method != "standardised" else "in the standardised space"
-    return f"{quote(first)} and {quote(second)} are {number(distance)} apart {scale}."
+        said = f"Of {len(similarity.names)} models the closest are {first} and {second}, at distance {distance}."
+        same = sum(found.verdict == "same-weights" for _, _, found in pairs)
+        shared = len(pairs) - same
+        return f"{said} {same} pairs hold the same weights, {shared} more share trained matrices (certain)." if pairs else said
+    if closest.distance == 0:
+        apart = f"The 16 numbers of {first} and {second} are equal."
+    elif similarity.method == "standardised":
+        apart = f"The 16 numbers of {first} and {second} are {distance} apart in the standardised space."
+    else:
+        apart = f"The 16 numbers of {first} and {second} are {distance} apart on a scale from 0 (equal) to 2."
+    return f"{identities.sentence(pairs[0])} {apart}" if pairs else apart
 
 
 def _neighbours(similarity: Similarity) -> Table:

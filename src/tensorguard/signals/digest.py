@@ -1,0 +1,29 @@
+"""The digest of a tensor's values: equal values give equal digests, whatever the container, dtype, sharding or name.
+
+Values are digested as little-endian float32 in canonical row order, which every lossless cast keeps. Two different trained
+tensors with one digest would be a collision of BLAKE3-128, so an equal digest is certain evidence of equal values.
+"""
+
+import numpy as np
+from blake3 import blake3
+
+from tensorguard.tensors.base import Float32
+
+BYTES = 16
+"""Length of a digest."""
+
+
+def block_digest(values: Float32) -> bytes:
+    """Return the digest of a block of rows, C-contiguous float32 of shape (rows, columns)."""
+    return blake3(np.ascontiguousarray(values, "<f4").view(np.uint8).data).digest(BYTES)
+
+
+def tensor_digest(shape: tuple[int, ...], blocks: list[bytes]) -> str:
+    """Return the digest of a tensor, in hexadecimal, from its shape and the digests of its blocks in row order.
+
+    Which rows make a block has to depend on the shape alone.
+    """
+    whole = blake3(np.array(shape, "<u8").tobytes())
+    for block in blocks:
+        whole.update(block)
+    return whole.digest(BYTES).hex()
