@@ -20,7 +20,8 @@ PAIRS = (
     ("all-minilm-l6-v2", "all-minilm-l6-v2-repackaged", "the same weights, packaged by two people"),
     (STUDENT, "smollm2-135m-instruct-sharded", "the same weights in one file and in shards"),
     (STUDENT, "smollm2-135m-instruct-renamed", "the same weights, every tensor renamed and in another order"),
-    (STUDENT, "smollm2-135m-instruct-gguf", "the same model in GGUF (Q4_1) and rounded to bf16"),
+    ("smollm2-135m-instruct-gguf", "smollm2-135m-instruct-f32", "the same values in GGUF (Q4_1) and decoded to float32 safetensors"),
+    ("smollm2-135m-instruct-gguf", STUDENT, "the same model in GGUF (Q4_1) and rounded to bf16"),
     (STUDENT, "smollm2-135m-instruct-lora", "a model and the same with a LoRA adapter (random factors, 3 % of the weights)"),
     ("all-minilm-l6-v2", "paraphrase-minilm-l3-v2", "two sentence encoders of one family, 6 and 3 layers"),
     ("all-minilm-l6-v2", STUDENT, "a sentence encoder and a language model"),
@@ -68,21 +69,16 @@ def explain(prints: Path) -> None:
     print("\nWhat is known about some pairs, and what the distance says:\n")
     result = json.loads(tensorguard("compare", str(prints), "--json", shown=False))["result"]
     place = {name: index for index, name in enumerate(result["names"])}
+    verdicts = {frozenset((each["first"], each["second"])): each["finding"]["verdict"] for each in result["identities"]}
     for first, second, relation in PAIRS:
         distance = result["distances"][place[first]][place[second]]
-        print(f"  {distance:8.4f}  {meaning(distance):24}  {first} / {second}: {relation}")
+        print(f"  {verdicts.get(frozenset((first, second)), 'no equal matrix'):17}  {distance:7.4f}  {relation}")
     print(
-        "\n  0 means equal numbers: sharding, order, names and packaging change nothing. A little more means the same shape with\n"
-        "  weights that moved a little. Beyond that the models differ in shape or character. None of this proves descent: two\n"
-        "  models of one shape that were trained independently can be as close as a model and its fine-tune."
+        "\n  same-weights and shares-components are certain: trained matrices are equal, whatever their names, order or file.\n"
+        "  The distance is between the 16 numbers. 0 is equal; a little more is the same shape with weights that moved a little;\n"
+        "  beyond that the models differ in shape or character. A distance alone proves no descent: two models of one shape that\n"
+        "  were trained independently can be as close as a model and its fine-tune."
     )
-
-
-def meaning(distance: float) -> str:
-    """Return a distance in the standardised space in words."""
-    if distance < 1e-9:
-        return "equal"
-    return "same shape, near" if distance < 0.5 else "another shape or character"
 
 
 def tensorguard(*arguments: str, shown: bool = True) -> str:

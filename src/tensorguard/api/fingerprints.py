@@ -214,4 +214,5 @@ def _earlier(target: Path, model: Model, settings: Settings) -> Fingerprint | No
     newer = target.stat().st_mtime_ns > model.modified
     whole = target.with_name(target.name.removesuffix(SUFFIX) + FEATURES_SUFFIX).exists()
     complete = (found.extended or not settings.extended) and (found.digests or not settings.digests)
+    complete = complete and (settings.skip_nonfinite or not found.skipped)
     return found if same and newer and whole and complete else None
