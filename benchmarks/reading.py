@@ -1,4 +1,4 @@
-"""Reading speed and memory: all 2-D tensors of a synthetic bf16 checkpoint probed with 64 inputs, against `cat FILE > /dev/null`.
+"""Reading speed and memory on a synthetic bf16 checkpoint, against `cat FILE > /dev/null`: 64 probes of all 2-D tensors, digests, both.
 
     python -m benchmarks.reading [--sizes 1 4] [--folder DIR] [--rounds 3]
 
@@ -20,31 +20,43 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+import tensorguard
 from benchmarks import synthetic
 
 PROBES = 64
-MIXTURES = {"one pass (gaussian)": ("gaussian",), "the paper's five (FGSM reads twice)": None}
+WORK = ("64 probes, gaussian", "64 probes, the paper's five", "digests", "default: 16 numbers and digests")
+"""What is asked of all 2-D tensors; the paper's five read twice for FGSM, and the default asks up to twelve tensors and digests all."""
 
 
-def child(path: Path, mixture: str, workers: int) -> None:
+def settings_of(work: str) -> tensorguard.Settings:
+    """Return the settings of one of `WORK`."""
+    if work == WORK[0]:
+        probes = tensorguard.ProbeSpec(repeats=PROBES, strategies=("gaussian",))
+        return tensorguard.Settings(tensorguard.Specification(probes, per_category=None), digests=False)
+    if work == WORK[1]:
+        probes = tensorguard.ProbeSpec(repeats=PROBES)
+        return tensorguard.Settings(tensorguard.Specification(probes, per_category=None), digests=False)
+    if work == WORK[2]:  # one repeat of one layer a category: as little as can be asked
+        probes = tensorguard.ProbeSpec(repeats=1, strategies=("gaussian",))
+        return tensorguard.Settings(tensorguard.Specification(probes, per_category=1))
+    return tensorguard.Settings()
+
+
+def child(path: Path, work: str, workers: int) -> None:
     """Fingerprint in this process and print what it took."""
-    import tensorguard
-
-    strategies = MIXTURES[mixture]
-    probes = tensorguard.ProbeSpec(repeats=PROBES) if strategies is None else tensorguard.ProbeSpec(0, PROBES, strategies)
-    settings = tensorguard.Settings(tensorguard.Specification(probes, per_category=None))
+    settings = settings_of(work)
     started = time.perf_counter()
     found = tensorguard.fingerprint_model(path, settings=settings, workers=workers)
     seconds = time.perf_counter() - started
-    digest = hashlib.blake2b(repr(found.layers).encode(), digest_size=8).hexdigest()
+    digest = hashlib.blake2b(repr((found.layers, found.digests)).encode(), digest_size=8).hexdigest()
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     print(json.dumps({"seconds": seconds, "peak": peak, "digest": digest}))
 
 
-def run(path: Path, mixture: str, workers: int) -> dict[str, float]:
+def run(path: Path, work: str, workers: int) -> dict[str, float]:
     """Run `child` in a fresh process; adds the whole process's seconds."""
     started = time.perf_counter()
-    command = [sys.executable, "-m", "benchmarks.reading", "--child", str(path), mixture, str(workers)]
+    command = [sys.executable, "-m", "benchmarks.reading", "--child", str(path), work, str(workers)]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
     return json.loads(done.stdout) | {"process": time.perf_counter() - started}
 
@@ -69,11 +81,11 @@ def forget(path: Path) -> None:
 
 def measure(path: Path, rounds: int, workers: int, table: Table) -> None:
     nbytes = sum(shard.stat().st_size for shard in path.glob("*.safetensors"))
-    for mixture in MIXTURES:
+    for work in WORK:
         for cold in (False, True):
             cats, ours = [], []
             for _ in range(rounds):
-                for sample, call in ((cats, lambda: cat(path)), (ours, lambda mixture=mixture: run(path, mixture, workers))):
+                for sample, call in ((cats, lambda: cat(path)), (ours, lambda work=work: run(path, work, workers))):
                     if cold:
                         forget(path)
                     else:
@@ -83,7 +95,7 @@ def measure(path: Path, rounds: int, workers: int, table: Table) -> None:
             ratio = statistics.median(one["process"] / other for one, other in zip(ours, cats, strict=True))
             table.add_row(
                 f"{nbytes / 1e9:.1f}",
-                mixture,
+                work,
                 "cold" if cold else "warm",
                 f"{statistics.median(cats):.2f}",
                 f"{seconds:.2f}",
@@ -91,8 +103,8 @@ def measure(path: Path, rounds: int, workers: int, table: Table) -> None:
                 f"{nbytes / 1e9 / statistics.median(sample['seconds'] for sample in ours):.2f}",
                 f"{max(sample['peak'] for sample in ours) / 1e6:.0f}",
             )
-    digests = {run(path, "one pass (gaussian)", count)["digest"] for count in (1, 2, 3)}
-    table.caption = f"result with 1, 2 and 3 workers: {'the same' if len(digests) == 1 else 'DIFFERENT'}"
+    digests = {run(path, work, count)["digest"] for work in (WORK[0], WORK[3]) for count in (1, 2, 3)}
+    table.caption = f"result with 1, 2 and 3 workers: {'the same' if len(digests) == 2 else 'DIFFERENT'}"
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -106,8 +118,8 @@ def main(arguments: list[str] | None = None) -> int:
     if options.child:
         child(Path(options.child[0]), options.child[1], int(options.child[2]))
         return 0
-    heading = ("GB", "inputs", "cache", "cat s", "ours s", "ours / cat", "ours GB/s", "peak MB")
-    table = Table(*heading, title=f"All 2-D tensors, {PROBES} probes, {options.workers} workers")
+    heading = ("GB", "work", "cache", "cat s", "ours s", "ours / cat", "ours GB/s", "peak MB")
+    table = Table(*heading, title=f"A synthetic bf16 checkpoint, {options.workers} workers")
     with tempfile.TemporaryDirectory(dir=options.folder) as scratch:
         for size in options.sizes:
             path = synthetic.make(Path(scratch) / f"{size}", size=size)

@@ -54,7 +54,7 @@ def main(arguments: list[str]) -> int:
     )
     explain(prints)
     say("4. Which layers of a language model amplify their input")
-    pictures = ["-o", f"png={folder / 'sensitivity.png'}", "-o", f"html={folder / 'sensitivity.html'}"]
+    pictures = ["-o", "table", "-o", f"png={folder / 'sensitivity.png'}", "-o", f"html={folder / 'sensitivity.html'}"]
     tensorguard("sensitivity", str(models / STUDENT), "--top", "3", *pictures)
     say("5. What a file holds, from its header alone")
     tensorguard("inspect", str(models / "smollm2-135m-instruct-gguf"))

@@ -186,6 +186,42 @@ def test_empty_and_scalar_tensors_are_fine(cli: CommandLine, tmp_path: Path) -> 
     assert "has no elements" in cli("inspect", model).out
 
 
+NOT_ASKED = ("model.layers.2.mlp.up_proj.weight", "model.layers.1.input_layernorm.weight")
+
+
+@pytest.mark.parametrize("name", NOT_ASKED)
+@pytest.mark.parametrize("value", [np.nan, -np.inf], ids=["NaN", "infinite"])
+def test_values_that_the_16_numbers_never_see(cli: CommandLine, tmp_path: Path, name: str, value: float) -> None:
+    sound = save(tmp_path / "sound", llama())
+    tensors = llama()
+    tensors[name].flat[-1] = value
+    model, out = save(tmp_path / "m", tensors), tmp_path / "out"
+    one_line(cli("fingerprint", model, "-o", out), 3, f"tensor '{name}' holds")
+    assert list(out.iterdir()) == []
+    assert cli("fingerprint", sound, "-o", out).code == 0
+    answer = cli("fingerprint", model, "-o", out, "--no-digests", "--json")
+    assert (answer.code, answer.json()["notices"]) == (0, [])
+    one_line(cli("fingerprint", model, "-o", out), 3, f"tensor '{name}' holds")
+    listed = cli("fingerprint", model, "-o", out, "--skip-nonfinite", "--json").json()
+    (made,) = (entry["fingerprint"] for entry in listed["result"])
+    counts = [(each["nan"], each["infinite"]) for each in made["digests"] if each["nan"] or each["infinite"]]
+    assert counts == [(1, 0) if np.isnan(value) else (0, 1)]
+    assert listed["notices"] == [f"values that are not finite are in '{name}'"]
+    assert made["features"] | {"model_name": "sound"} == json.loads((out / "sound_features.json").read_bytes())
+    one_line(cli("fingerprint", model, "-o", out), 3, f"tensor '{name}' holds")
+
+
+def test_many_damaged_tensors_are_counted(cli: CommandLine, tmp_path: Path) -> None:
+    tensors = llama()
+    for name in tensors:
+        if "norm" in name:
+            tensors[name][0] = np.nan
+    listed = cli("fingerprint", save(tmp_path / "m", tensors), "-o", tmp_path / "out", "--skip-nonfinite", "--json").json()
+    (notice,) = listed["notices"]
+    assert notice.startswith("values that are not finite are in 'model.norm.weight', ")
+    assert notice.endswith(", 4 more")
+
+
 def test_left_out_tensors_are_listed(cli: CommandLine, tmp_path: Path) -> None:
     (model,) = filled(np.nan)(tmp_path)
     document = cli("fingerprint", model, "-o", tmp_path / "out", "--skip-nonfinite", "--json").json()

@@ -21,8 +21,11 @@ def test_two_models(cli: CommandLine, models: Path) -> None:
 
 def test_the_same_weights_in_two_containers(cli: CommandLine, models: Path) -> None:
     answer = cli("compare", models / "alpaca", models / "guanaco" / "guanaco.gguf", "--json")
-    assert answer.json()["result"]["distance"] == 0
-    assert "equal fingerprints" in cli("compare", models / "alpaca", models / "guanaco").out
+    result = answer.json()["result"]
+    assert (result["distance"], result["verdict"]) == (0, "same-weights")
+    said = " ".join(cli("compare", models / "alpaca", models / "guanaco").out.split())
+    assert "hold the same weights" in said
+    assert "The 16 numbers of 'alpaca' and 'guanaco' are equal." in said
 
 
 def test_a_matrix_of_everything(cli: CommandLine, models: Path, fingerprints: Path, tmp_path: Path) -> None:

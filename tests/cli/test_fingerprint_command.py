@@ -140,7 +140,11 @@ def test_an_adapter_on_its_base(cli: CommandLine, models: Path, tmp_path: Path) 
     lone = cli("fingerprint", adapter, "-o", out)
     assert lone.code == 4
     assert "--base" in lone.err
-    assert cli("fingerprint", models / "bert", "--base", models / "llama", "-o", out).code == 0, "the base is for adapters"
+    found = cli("fingerprint", adapter, "--search", models, "-o", tmp_path / "out3")
+    assert found.code == 4, "its configuration names no base"
+    needless = cli("fingerprint", models / "bert", "--base", models / "llama", "-o", out)
+    assert needless.code == 2
+    assert "a base goes with an adapter" in needless.err
 
 
 @pytest.mark.parametrize(

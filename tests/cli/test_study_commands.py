@@ -64,8 +64,17 @@ def test_merge_many(cli: CommandLine, models: Path, tmp_path: Path) -> None:
     assert sorted(path.name for path in out.iterdir()) == ["bert.safetensors", "m.safetensors"]
     assert cli("merge", model, model, "-o", out).code == 2
     assert cli("merge", model, models / "bert", "-o", tmp_path / "x.safetensors").code == 2
-    assert cli("merge", model, "-o", tmp_path / "none.safetensors" / "y.safetensors").code == 6
     assert not (tmp_path / "x.safetensors").exists()
+
+
+def test_merge_makes_the_folder_but_not_below_a_file(cli: CommandLine, models: Path, tmp_path: Path) -> None:
+    out = tmp_path / "a" / "b" / "one.safetensors"
+    assert cli("merge", models / "llama", "-o", out).code == 0
+    assert load_file(out).keys() == llama().keys()
+    for below, code in ((out / "y.safetensors", 2), (out / "z" / "y.safetensors", 6)):
+        answer = cli("merge", models / "llama", "-o", below)
+        assert (answer.code, answer.out) == (code, "")
+    assert [path.name for path in out.parent.iterdir()] == ["one.safetensors"]
 
 
 def test_inspect(cli: CommandLine, models: Path, tmp_path: Path) -> None:

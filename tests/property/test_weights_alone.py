@@ -23,7 +23,7 @@ _REUSED = settings(
 
 
 def content(found: Fingerprint) -> tuple[object, ...]:
-    """Every number, with the place of each layer; what things are called apart."""
+    """Every number and digest, with the place of each layer; what things are called apart."""
     layers = tuple(
         (
             layer.role,
@@ -40,7 +40,7 @@ def content(found: Fingerprint) -> tuple[object, ...]:
         )
         for layer in found.layers
     )
-    return dict(found.features), dict(found.extended), layers, found.elements_read
+    return dict(found.features), dict(found.extended), layers, found.elements_read, found.digests
 
 
 def of(path: Path) -> tuple[object, ...]:
@@ -163,6 +163,20 @@ def test_one_changed_weight_changes_it(tmp_path_factory: pytest.TempPathFactory,
     assert differing == {name}
 
 
+@_REUSED
+@given(data=st.data())
+def test_one_changed_number_anywhere_changes_one_digest(
+    tmp_path_factory: pytest.TempPathFactory, model, data: st.DataObject
+) -> None:
+    architecture, tensors, (*_, before) = model
+    name = data.draw(st.sampled_from(sorted(tensors)))
+    place = data.draw(st.integers(0, tensors[name].size - 1))
+    changed = {key: array.copy() for key, array in tensors.items()}
+    changed[name].flat[place] = np.nextafter(changed[name].flat[place], np.float32(9))
+    after = fingerprint_model(save(tmp_path_factory.mktemp("changed") / "m", changed, architecture)).digests
+    assert sum(one.digest != other.digest for one, other in zip(before, after, strict=True)) == 1
+
+
 def test_matrices_of_several_tiles(tmp_path: Path) -> None:
     tensors = llama(width=640, blocks=1)
     assert tensors["model.layers.0.self_attn.q_proj.weight"].size > TILE_ELEMENTS
@@ -172,11 +186,13 @@ def test_matrices_of_several_tiles(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["model.norm.weight", "model.layers.0.input_layernorm.weight"])
-def test_what_is_not_analysed_does_not_count(tmp_path: Path, name: str) -> None:
+def test_what_is_not_analysed_counts_for_the_digests_alone(tmp_path: Path, name: str) -> None:
     tensors = llama()
-    before = of(save(tmp_path / "a", tensors))
+    *numbers, digests = of(save(tmp_path / "a", tensors))
     tensors[name] = tensors[name] + np.float32(1)
-    assert of(save(tmp_path / "b", tensors)) == before
+    *same, others = of(save(tmp_path / "b", tensors))
+    assert same == numbers
+    assert sum(one != other for one, other in zip(digests, others, strict=True)) == 1
 
 
 def test_the_specification_counts(tmp_path: Path) -> None:

@@ -10,8 +10,8 @@ from tensorguard.fingerprint.base import FEATURES
 from tensorguard.fingerprint.features import (
     FeatureVector,
     by_name,
+    features_files,
     load_features,
-    load_folder,
     require_one_specification,
     write_features,
 )
@@ -53,7 +53,7 @@ def test_written_features_are_the_published_form(tmp_path: Path) -> None:
 def test_a_specification_is_carried(tmp_path: Path) -> None:
     written(tmp_path, GOOD)
     assert load_features(tmp_path / "model_features.json", "spec-1").specification == "spec-1"
-    assert [each.specification for each in load_folder(tmp_path, lambda path: path.name)] == ["model_features.json"]
+    assert load_features(tmp_path / "model_features.json").specification is None
 
 
 @pytest.mark.parametrize(
@@ -104,23 +104,23 @@ def test_text_that_is_not_such_json_is_refused(tmp_path: Path, text: str) -> Non
         load_features(written(tmp_path, text))
 
 
-def test_a_folder_is_read_whole_or_refused(tmp_path: Path) -> None:
+def test_the_files_of_a_folder_are_sorted_by_name(tmp_path: Path) -> None:
     with pytest.raises(NotFoundError):
-        load_folder(tmp_path / "none")
+        features_files(tmp_path / "none")
     with pytest.raises(InputError, match=r"no \*_features\.json"):
-        load_folder(tmp_path)
+        features_files(tmp_path)
     written(tmp_path, GOOD, "b_features.json")
     written(tmp_path, GOOD, "a_features.json")
     written(tmp_path, "no features file", "notes.json")
-    assert [each.name for each in load_folder(tmp_path)] == ["a", "b"]
-    written(tmp_path, "{}", "c_features.json")
-    with pytest.raises(InputError, match="missing"):
-        load_folder(tmp_path)
+    written(tmp_path, GOOD, "a.b_features.json")
+    (tmp_path / "below").mkdir()
+    written(tmp_path / "below", GOOD)
+    assert [file.name for file in features_files(tmp_path)] == ["a_features.json", "a.b_features.json", "b_features.json"]
 
 
 def test_a_file_name_that_is_not_text_becomes_text(tmp_path: Path) -> None:
     written(tmp_path, GOOD, os.fsdecode(b"\xff_features.json"))
-    assert load_folder(tmp_path)[0].name == r"\udcff"
+    assert load_features(features_files(tmp_path)[0]).name == r"\udcff"
 
 
 def test_nothing_else_is_written(tmp_path: Path) -> None:

@@ -80,6 +80,10 @@ def feature(key: str, value: object) -> Callable[[dict[str, Any], np.ndarray], N
     return lambda document, _: document["features"].update({key: value})
 
 
+def digest(**values: Any) -> Callable[[dict[str, Any], np.ndarray], None]:
+    return lambda document, _: document["digests"][0].update(values)
+
+
 HOSTILE: dict[str, tuple[Callable[[dict[str, Any], np.ndarray], Any], str]] = {
     "a newer schema": (assign(schema="tensorguard/tgfp/2"), "schema"),
     "no schema": (assign(schema=None), "schema"),
@@ -103,6 +107,24 @@ HOSTILE: dict[str, tuple[Callable[[dict[str, Any], np.ndarray], Any], str]] = {
     "a document that is a list": (lambda *_: [], "not a TensorGuard fingerprint"),
     "a document that is a number": (lambda *_: 7, "not a TensorGuard fingerprint"),
     "a name that is no text": (assign(name=7), "name"),
+    "digests no list": (assign(digests={}), "digests"),
+    "a digest no object": (assign(digests=["0" * 32]), "digests"),
+    "a digest without its role": (lambda d, _: d["digests"][0].pop("role") and None, "role"),
+    "a digest of a number": (digest(digest=7), "digest"),
+    "a digest not hexadecimal": (digest(digest="g" * 32), "digest"),
+    "a digest of control characters": (digest(digest="\x1b[31m" + "0" * 27), "digest"),
+    "a digest in capitals": (digest(digest="AB" * 16), "digest"),
+    "a digest too short": (digest(digest="ab"), "digest"),
+    "a digest too long": (digest(digest="ab" * 17), "digest"),
+    "elements of text": (digest(elements="7"), "elements"),
+    "elements with a fraction": (digest(elements=1.5), "elements"),
+    "negative elements": (digest(elements=-1), "digest"),
+    "a negative count of NaN": (digest(nan=-1), "digest"),
+    "a negative count of infinities": (digest(infinite=-1), "digest"),
+    "a constant that is a number": (digest(constant=1), "constant"),
+    "a layer that is text": (digest(layer="0"), "layer"),
+    "an expert that is a list": (digest(expert=[0]), "expert"),
+    "a stack that is a number": (digest(stack=0), "stack"),
 }
 
 
@@ -112,6 +134,15 @@ def test_a_hostile_document_is_one_input_error(file: Path, change: Callable[...,
         read_fingerprint(remade(file, change))
     assert caught.value.where == str(file)
     assert caught.value.message.isprintable()
+
+
+def test_digests_come_back(file: Path, made: Fingerprint) -> None:
+    found = read_fingerprint(file).digests
+    assert found == made.digests
+    assert len(found) == len(llama())
+    assert sum(each.elements for each in found) == sum(array.size for array in llama().values())
+    write_fingerprint(file, replace(made, digests=()))
+    assert read_fingerprint(file).digests == ()
 
 
 def test_unknown_keys_are_ignored(file: Path, made: Fingerprint) -> None:

@@ -55,6 +55,7 @@ def test_the_present_method_reproduces_its_goldens(tmp_path: Path, name: str) ->
         golden.elements,
         golden.elements_read,
     )
+    assert made.digests == golden.digests != (), "to the bit: nothing is computed but casts"
     for key in FEATURES:
         assert made.features[key] == pytest.approx(golden.features[key], rel=1e-6, abs=scale(key, golden.features)), key
     assert {key: made.extended[key] for key in golden.extended} == pytest.approx(dict(golden.extended), rel=1e-5, abs=1e-6)

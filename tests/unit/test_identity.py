@@ -86,6 +86,18 @@ def test_tuning_of_norms_alone_is_not_the_same_model() -> None:
     assert compare_identity(fingerprint(model), fingerprint(tuned)).verdict == "shares-components"
 
 
+@pytest.mark.parametrize("name", ["a.weight", "b.weight", "small_a.weight", "small_b.weight"])
+def test_tensors_that_no_table_knows_share_a_place_and_all_of_them_count(name: str) -> None:
+    random = np.random.default_rng(7)
+    extra = {key: random.standard_normal((64, WIDTH)).astype(np.float32) for key in ("a.weight", "b.weight")}
+    extra |= {key: random.standard_normal((4, WIDTH)).astype(np.float32) for key in ("small_a.weight", "small_b.weight")}
+    model = arrays(0) | extra
+    renamed = {f"z{key}" if key == "a.weight" else key: array for key, array in model.items()}
+    assert compare_identity(fingerprint(model), fingerprint(renamed)).verdict == "same-weights"
+    changed = model | {name: model[name] + np.float32(1)}
+    assert compare_identity(fingerprint(model), fingerprint(changed)).verdict == "shares-components"
+
+
 def test_independent_models_share_constants_only_and_that_proves_nothing() -> None:
     found = compare_identity(fingerprint(arrays(0)), fingerprint(arrays(1)))
     assert (found.verdict, found.equal) == ("inconclusive", 0)

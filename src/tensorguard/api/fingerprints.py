@@ -13,7 +13,7 @@ from tensorguard.engines.sizing import available_memory, processors, workers_wit
 from tensorguard.engines.threads import Threads
 from tensorguard.errors import TensorGuardError, UsageError, quote, utf8
 from tensorguard.fingerprint import extract
-from tensorguard.fingerprint.base import Fingerprint
+from tensorguard.fingerprint.base import Fingerprint, TensorDigest
 from tensorguard.fingerprint.features import SUFFIX as FEATURES_SUFFIX
 from tensorguard.fingerprint.features import vector, write_features
 from tensorguard.fingerprint.file import SUFFIX, read_fingerprint, write_fingerprint
@@ -24,6 +24,9 @@ from tensorguard.formats.adapter import is_adapter
 from tensorguard.formats.atomic import make_folder
 from tensorguard.progress import Progress, Silent
 from tensorguard.signals.products import NumpyProducts, Products
+from tensorguard.tensors.view import View
+
+_MOST_NAMED = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,9 +116,17 @@ def _fingerprint(model: Model, settings: Settings, engine: Engine, progress: Pro
             extended=settings.extended,
         )
         found = digests(view, engine, progress, skip_nonfinite=settings.skip_nonfinite) if settings.digests else ()
-    damaged = sum(bool(each.nan or each.infinite) for each in found)
-    notices = (*model.notices, *result.notices, *([f"{damaged} tensors hold values that are not finite"] if damaged else []))
+    notices = (*model.notices, *result.notices, *_damage(view, found))
     return replace(result, header_digest=model.header_digest, notices=notices, digests=found)
+
+
+def _damage(view: View, found: Sequence[TensorDigest]) -> list[str]:
+    """Return a sentence that names the tensors with values that are not finite, if there are any."""
+    names = [*(weight.name for weight in view.weights), *(vector.stored.name for vector in view.vectors)]
+    damaged = [name for name, each in zip(names, found, strict=False) if each.nan or each.infinite]
+    shown = [quote(name) for name in dict.fromkeys(damaged)]
+    more = [f"{len(shown) - _MOST_NAMED} more"] if len(shown) > _MOST_NAMED else []
+    return [f"values that are not finite are in {', '.join(shown[:_MOST_NAMED] + more)}"] if shown else []
 
 
 def fingerprint_many(
@@ -214,5 +225,10 @@ def _earlier(target: Path, model: Model, settings: Settings) -> Fingerprint | No
     newer = target.stat().st_mtime_ns > model.modified
     whole = target.with_name(target.name.removesuffix(SUFFIX) + FEATURES_SUFFIX).exists()
     complete = (found.extended or not settings.extended) and (found.digests or not settings.digests)
-    complete = complete and (settings.skip_nonfinite or not found.skipped)
-    return found if same and newer and whole and complete else None
+    accepted = settings.skip_nonfinite or not _leaves_out(found)
+    return found if same and newer and whole and complete and accepted else None
+
+
+def _leaves_out(found: Fingerprint) -> bool:
+    """Say whether a fingerprint may be of a model that would be refused without `skip_nonfinite`."""
+    return any(each.nan or each.infinite for each in found.digests) if found.digests else bool(found.skipped)

@@ -4,6 +4,7 @@ The numbers per layer are a tensor, everything that says how they were made is i
 same bytes.
 """
 
+import re
 from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any
@@ -13,11 +14,12 @@ import numpy as np
 from safetensors.numpy import save
 
 from tensorguard.errors import InputError, quote
-from tensorguard.fingerprint.base import FEATURES, Fingerprint
+from tensorguard.fingerprint.base import FEATURES, Fingerprint, TensorDigest
 from tensorguard.fingerprint.features import COUNTS, LARGEST, checked_number
 from tensorguard.formats.atomic import replacing
 from tensorguard.formats.json_text import parse_object
 from tensorguard.formats.safetensors import read_safetensors
+from tensorguard.signals.digest import BYTES
 from tensorguard.signals.moments import STATISTICS
 from tensorguard.sources.local import LocalFile
 from tensorguard.version import __version__
@@ -27,6 +29,7 @@ SCHEMA = "tensorguard/tgfp/1"
 _ENTRY = "tensorguard"
 _TENSOR = "layers.statistics"
 _STATISTICS = (*STATISTICS, "gain")
+_DIGEST = re.compile(f"[0-9a-f]{{{2 * BYTES}}}")
 
 
 def write_fingerprint(path: Path | str, fingerprint: Fingerprint) -> None:
@@ -77,7 +80,14 @@ def read_fingerprint(path: Path | str) -> Fingerprint:
     everything += [value for layer in found.layers for value in layer.extended.values()]
     if not all(abs(value) <= LARGEST for value in everything):
         raise InputError("it holds numbers that are not finite, or absurdly large", where=path)
+    if not all(map(_is_sound, found.digests)):
+        raise InputError("one of its digests is malformed", where=path)
     return replace(found, features={key: int(value) if key in COUNTS else value for key, value in features.items()})
+
+
+def _is_sound(each: TensorDigest) -> bool:
+    counts = (each.layer or 0, each.expert or 0, each.nan, each.infinite)
+    return min(counts) >= 0 and each.nan + each.infinite <= each.elements and _DIGEST.fullmatch(each.digest) is not None
 
 
 def _document(text: str, path: Path) -> dict[str, Any]:

@@ -21,6 +21,8 @@ FORMULA_ROLES = frozenset({"position", "token_type", "relative"})
 SMALLEST = 1024
 """Fewer elements are no evidence."""
 
+_Place = tuple[str, str, int | None, int | None]
+
 
 @dataclass(frozen=True, slots=True)
 class RoleShare:
@@ -90,14 +92,18 @@ def compare_identity(first: Fingerprint, second: Fingerprint) -> Identity:
 def _verdict(first: Fingerprint, second: Fingerprint, equal: Sequence[TensorDigest]) -> Verdict:
     if not equal:
         return "inconclusive"
-    ours, theirs = ({_place(d): d.digest for d in each.digests} for each in (first, second))
-    trained = [{_place(d) for d in _evidence(each.digests)} for each in (first, second)]
-    same = trained[0] == trained[1] and all(theirs.get(place, digest) == digest for place, digest in ours.items())
+    ours, theirs = (_by_place(each.digests) for each in (first, second))
+    trained = [_by_place(_evidence(each.digests)).keys() for each in (first, second)]
+    same = trained[0] == trained[1] and all(theirs.get(place, held) == held for place, held in ours.items())
     return "same-weights" if same else "shares-components"
 
 
-def _place(each: TensorDigest) -> tuple[str, str, int | None, int | None]:
-    return each.stack, each.role, each.layer, each.expert
+def _by_place(digests: Sequence[TensorDigest]) -> dict[_Place, list[str]]:
+    """Return what each place holds, sorted: tensors that no table knows may share a place (`other`), in no order of their own."""
+    found: dict[_Place, list[str]] = {}
+    for each in digests:
+        found.setdefault((each.stack, each.role, each.layer, each.expert), []).append(each.digest)
+    return {place: sorted(held) for place, held in found.items()}
 
 
 def _evidence(digests: Sequence[TensorDigest]) -> list[TensorDigest]:

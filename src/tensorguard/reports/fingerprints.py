@@ -66,7 +66,7 @@ def _models(outcomes: Sequence[FingerprintOutcome]) -> Table:
             rows.append([found.name, outcome.status, found.architecture, found.elements, len(found.layers), f"{share:.1%}"])
         else:
             rows.append([outcome.model, outcome.status, None, None, None, None])
-    return Table("Models", ("model", "status", "architecture", "parameters", "layers asked", "weights read"), rows)
+    return Table("Models", ("model", "status", "architecture", "parameters", "layers asked", "of the weights"), rows)
 
 
 def _features(found: Fingerprint) -> Table:

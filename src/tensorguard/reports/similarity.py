@@ -61,7 +61,7 @@ def _summary(similarity: Similarity, closest: Neighbour, pairs: Sequence[Pair]) 
         said = f"Of {len(similarity.names)} models the closest are {first} and {second}, at distance {distance}."
         same = sum(found.verdict == "same-weights" for _, _, found in pairs)
         shared = len(pairs) - same
-        return f"{said} {same} pairs hold the same weights, {shared} more share trained matrices (certain)." if pairs else said
+        return f"{said} Pairs with the same weights: {same}; with some in common: {shared} (certain)." if pairs else said
     if closest.distance == 0:
         apart = f"The 16 numbers of {first} and {second} are equal."
     elif similarity.method == "standardised":
