@@ -7,18 +7,20 @@ import numpy as np
 
 from tensorguard.engines.base import Engine
 from tensorguard.fingerprint.base import TensorDigest
-from tensorguard.fingerprint.tasks import TASK_TILES, tile_rows
 from tensorguard.fingerprint.usable import require_finite
 from tensorguard.progress import Progress
-from tensorguard.signals.digest import block_digest, tensor_digest
+from tensorguard.signals.digest import block_digest, block_rows, tensor_digest
 from tensorguard.tensors.base import Float32, Stored, extent
 from tensorguard.tensors.view import Vector, View
 from tensorguard.tensors.weight import Weight
 
+_TASK_BLOCKS = 16
+"""Blocks that one task digests."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Range:
-    """Rows to read and digest; tiles of them depend on the width alone."""
+    """Rows to read and digest."""
 
     tensor: Weight | Stored
     start: int
@@ -70,12 +72,12 @@ def digests(view: View, engine: Engine, progress: Progress, *, skip_nonfinite: b
 def _plan(member: Weight | Vector) -> list[_Range]:
     tensor: Weight | Stored = member if isinstance(member, Weight) else member.stored
     rows, width = _extent(tensor)
-    step = tile_rows(max(1, width)) * TASK_TILES
+    step = block_rows(width) * _TASK_BLOCKS
     return [_Range(tensor, start, min(start + step, rows)) for start in range(0, rows, step)]
 
 
 def _digest(task: _Range) -> _Answer:
-    step = tile_rows(max(1, _extent(task.tensor)[1]))
+    step = block_rows(_extent(task.tensor)[1])
     parts: list[bytes] = []
     values: set[float | None] = set()
     nan = infinite = 0

@@ -17,10 +17,10 @@ from tensorguard.signals.products import Products
 from tensorguard.tensors.base import Float32
 from tensorguard.tensors.weight import Weight
 
-TILE_ELEMENTS = 2**18
-"""Elements of W that are decoded and multiplied at a time: 1 MiB of float32, which a core's cache holds. Part of the specification."""
+TILE_ELEMENTS = 2**19
+"""Elements of W that are decoded and multiplied at a time: 2 MiB of float32, which stays in the caches. Part of the specification."""
 
-TASK_TILES = 16
+TASK_TILES = 8
 """Tiles that one task sums up. Part of the specification."""
 
 

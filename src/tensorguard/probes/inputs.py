@@ -92,5 +92,9 @@ def moments(X: NDArray[np.float32]) -> NDArray[np.float64]:
     return np.stack([x.mean(0), squares.mean(0), (squares * x).mean(0), (squares * squares).mean(0)])
 
 
+@lru_cache(maxsize=64)
 def _base_and_noise(spec: ProbeSpec, repeat: int, width: int) -> tuple[Vector, Vector]:
-    return normals(spec.seed, _BASE, repeat, width), normals(spec.seed, _NOISE, repeat, width)
+    drawn = normals(spec.seed, _BASE, repeat, width), normals(spec.seed, _NOISE, repeat, width)
+    for vector in drawn:
+        vector.flags.writeable = False  # shared by all callers
+    return drawn

@@ -12,6 +12,14 @@ from tensorguard.tensors.base import Float32
 BYTES = 16
 """Length of a digest."""
 
+BLOCK_ELEMENTS = 2**18
+"""Elements that are digested at a time; changing it changes every digest."""
+
+
+def block_rows(width: int) -> int:
+    """Return how many rows of a matrix with `width` columns make a block."""
+    return max(1, BLOCK_ELEMENTS // max(1, width))
+
 
 def block_digest(values: Float32) -> bytes:
     """Return the digest of a block of rows, C-contiguous float32 of shape (rows, columns)."""
