@@ -20,7 +20,11 @@ PAIRS = (
     ("all-minilm-l6-v2", "all-minilm-l6-v2-repackaged", "the same weights, packaged by two people"),
     (STUDENT, "smollm2-135m-instruct-sharded", "the same weights in one file and in shards"),
     (STUDENT, "smollm2-135m-instruct-renamed", "the same weights, every tensor renamed and in another order"),
-    ("smollm2-135m-instruct-gguf", "smollm2-135m-instruct-f32", "the same values in GGUF (Q4_1) and decoded to float32 safetensors"),
+    (
+        "smollm2-135m-instruct-gguf",
+        "smollm2-135m-instruct-f32",
+        "the same values in GGUF (Q4_1) and decoded to float32 safetensors",
+    ),
     ("smollm2-135m-instruct-gguf", STUDENT, "the same model in GGUF (Q4_1) and rounded to bf16"),
     (STUDENT, "smollm2-135m-instruct-lora", "a model and the same with a LoRA adapter (random factors, 3 % of the weights)"),
     ("all-minilm-l6-v2", "paraphrase-minilm-l3-v2", "two sentence encoders of one family, 6 and 3 layers"),
