@@ -178,7 +178,7 @@ def test_one_changed_number_anywhere_changes_one_digest(
 
 
 def test_matrices_of_several_tiles(tmp_path: Path) -> None:
-    tensors = llama(width=640, blocks=1)
+    tensors = llama(width=768, blocks=1)
     assert tensors["model.layers.0.self_attn.q_proj.weight"].size > TILE_ELEMENTS
     expected = of(save(tmp_path / "m", tensors))
     assert of(save_gguf(tmp_path / "m.gguf", tensors, "llama")) == expected

@@ -1,5 +1,6 @@
 """The `tensorguard` command: its subcommands, and the one place where errors become messages and exit codes."""
 
+import contextlib
 import json
 import os
 import signal
@@ -55,12 +56,15 @@ def run(arguments: list[str]) -> int:
     """
     as_json = "--json" in arguments
     try:
-        app(arguments, prog_name="tensorguard")
-    except SystemExit as end:
-        return end.code if isinstance(end.code, int) else 0
+        code = _call(arguments)
+        sys.stdout.flush()  # now, while a full disk can still be said
     except TensorGuardError as error:
         return _report(error.exit_code, error.kind, error.message, error.where, error.hint, as_json=as_json)
+    except BrokenPipeError:
+        _discard_output()
+        return 0
     except OSError as error:
+        _discard_output()
         where = "" if error.filename is None else str(error.filename)
         return _report(6, "resource", f"the system refuses: {error.strerror}", where, "", as_json=as_json)
     except Exception as error:
@@ -68,7 +72,21 @@ def run(arguments: list[str]) -> int:
             traceback.print_exc()
         hint = "this is a fault of TensorGuard; TENSORGUARD_DEBUG=1 shows where"
         return _report(1, "fault", f"{type(error).__name__}: {error}", "", hint, as_json=as_json)
+    return code
+
+
+def _call(arguments: list[str]) -> int:
+    try:
+        app(arguments, prog_name="tensorguard")
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else 0
     return 0
+
+
+def _discard_output() -> None:
+    """Send what stdout still holds nowhere, or the interpreter would fail on it again when it ends."""
+    with contextlib.suppress(OSError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _report(code: int, kind: str, message: str, where: str, hint: str, *, as_json: bool) -> int:
