@@ -1,7 +1,7 @@
 """The digest of a tensor's values: equal values give equal digests, whatever the container, dtype, sharding or name.
 
-Values are digested as little-endian float32 in canonical row order, which every lossless cast keeps. Two different trained
-tensors with one digest would be a collision of BLAKE3-128, so an equal digest is certain evidence of equal values.
+Values are digested as little-endian float32 in canonical row order, which every lossless cast keeps. Different tensors do not get one
+BLAKE3-128 digest by chance; who makes both tensors can force it with about 2^64 tries, and a digest in a file is the file's claim.
 """
 
 import numpy as np
