@@ -1,0 +1,122 @@
+"""What the lineage fingerprint keeps of a model: small arrays, all of a size that hardly depends on the model's.
+
+Everything here is a function of the weights alone (and, for the anchor words, of the tokenizer). See `docs/method.md`.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+METHOD = "tensorguard-lineage-1"
+"""What determines the numbers; any change of a constant below, or of a stream of bits, is another method."""
+
+OPERATORS = ("QK", "VO", "DU", "DG", "GU")
+"""What a block does to the residual stream, blind to the order of heads and neurons: sum_h Wq^T Wk, sum_h Wo Wv, Wdown Wup,
+Wdown Wgate, Wgate^T Wup. A block without gate has no DG and GU: zeros."""
+
+FIXED = 32
+"""Columns of the fixed basis, orthonormal."""
+
+WORDS = 32
+"""Anchor tokens found by their string."""
+
+IDS = 24
+"""Anchor tokens found by their number."""
+
+RESPONSE = (64, 16)
+"""Rows and columns of a response sketch."""
+
+UNITS = 128
+"""Neurons per block in the unit table."""
+
+BUCKETS = 4096
+"""Numbers in a row sample."""
+
+TRACES = ("rms", "zeros", "bf16", "f16", "distinct_32", "distinct_row", "largest")
+"""Per tensor: root mean square; shares of zeros and of values that bfloat16 and float16 hold exactly; mean number of distinct
+values among 32 neighbours and among up to 1024 neighbours of a row; largest magnitude. The last four but one come from a sample of rows."""
+
+ARRAYS = (
+    "fixed", "words", "ids", "word_rows", "id_rows", "word_gram", "id_gram", "head_word_rows", "head_id_rows", "head_word_gram",
+    "head_id_gram", "unit_index", "unit_vectors", "unit_count", "response", "row_mean", "traces", "sample",
+)  # fmt: skip
+"""The fields of `Sketches` that are arrays, as they are named in a `.tgfp`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A matrix of the sketches; a layer's experts are one tall matrix.
+
+    Attributes:
+        role: Its role in the canonical view.
+        layer: Block index, or None.
+        stack: Which tower it belongs to.
+        rows: Output width; of all experts together.
+        columns: Input width.
+        experts: How many experts it is made of; 0 for none.
+    """
+
+    role: str
+    layer: int | None
+    stack: str
+    rows: int
+    columns: int
+    experts: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Sketches:
+    """The lineage fingerprint of one model. B blocks, N matrices, d the width of the residual stream.
+
+    Operators of both kinds are folded (`tensors.folding`); missing ones are all zeros.
+
+    Attributes:
+        width: d.
+        blocks: (stack, layer) of each block of the language model, in order.
+        places: The N matrices, in canonical order.
+        sampled: Which of `places` each row sample is of, S indices.
+        fixed: Operators X^T M X in the fixed basis X (d x 32, orthonormal), the multiple of the identity taken out, int8 up to
+            scale, of shape (B, 5, 32, 32).
+        words: Operators E M E^T between anchor words, E the unit-norm anchor rows, each scaled to largest magnitude 1, float16 of
+            shape (B, 5, 32, 32); neither centred nor whitened, so that any subset of words can be (`signals.operators`).
+        ids: The same between tokens by number, float16 of shape (B, 5, 24, 24).
+        word_rows: Anchor rows in the fixed basis, E X, float32 of shape (32, 32); zeros where the vocabulary lacks a word.
+        id_rows: The same by number, float32 of shape (24, 32).
+        word_gram: E E^T of the unit-norm anchor rows, float32 of shape (32, 32); a zero on the diagonal: the word is missing.
+        id_gram: The same by number, float32 of shape (24, 24).
+        head_word_rows: Output head's rows of the same words, final gain folded in, H X, float32 of shape (32, 32); zeros without.
+        head_id_rows: The same by number, float32 of shape (24, 32).
+        head_word_gram: H E^T, float32 of shape (32, 32): rows are head rows, columns are anchor rows.
+        head_id_gram: The same by number, float32 of shape (24, 24).
+        unit_index: Index of each neuron in its block's unit table, int32 of shape (B, 128), -1 for none; best first.
+        unit_vectors: Its reader (gate, or fc_in) in the fixed basis, int8 up to scale, of shape (B, 128, 32).
+        unit_count: How many neurons the block has, int32 of shape (B,).
+        response: P^T (W X) of each matrix, unfolded and unscaled, float32 in memory (float16 up to a scale in the file), (N, 64, 16).
+        row_mean: 1^T W X / rows, float32 of shape (N, 16).
+        traces: What `TRACES` says of each matrix, float32 of shape (N, 7).
+        sample: Count sketch of a fixed block of rows, int8 up to scale, of shape (S, 4096).
+    """
+
+    width: int
+    blocks: tuple[tuple[str, int], ...]
+    places: tuple[Place, ...]
+    sampled: tuple[int, ...]
+    fixed: NDArray[np.int8]
+    words: NDArray[np.float16]
+    ids: NDArray[np.float16]
+    word_rows: NDArray[np.float32]
+    id_rows: NDArray[np.float32]
+    word_gram: NDArray[np.float32]
+    id_gram: NDArray[np.float32]
+    head_word_rows: NDArray[np.float32]
+    head_id_rows: NDArray[np.float32]
+    head_word_gram: NDArray[np.float32]
+    head_id_gram: NDArray[np.float32]
+    unit_index: NDArray[np.int32]
+    unit_vectors: NDArray[np.int8]
+    unit_count: NDArray[np.int32]
+    response: NDArray[np.float32]
+    row_mean: NDArray[np.float32]
+    traces: NDArray[np.float32]
+    sample: NDArray[np.int8]
