@@ -17,13 +17,17 @@ from tensorguard.fingerprint.base import Fingerprint, TensorDigest
 from tensorguard.fingerprint.features import SUFFIX as FEATURES_SUFFIX
 from tensorguard.fingerprint.features import vector, write_features
 from tensorguard.fingerprint.file import SUFFIX, read_fingerprint, write_fingerprint
-from tensorguard.fingerprint.identity import digests
 from tensorguard.fingerprint.outcome import FingerprintOutcome
 from tensorguard.fingerprint.specification import Specification
+from tensorguard.fingerprint.sweep import Swept, sweep
 from tensorguard.formats.adapter import is_adapter
 from tensorguard.formats.atomic import make_folder
+from tensorguard.probes.anchors import ANCHOR_WORDS
+from tensorguard.probes.rademacher import PUBLIC, Key
 from tensorguard.progress import Progress, Silent
 from tensorguard.signals.products import NumpyProducts, Products
+from tensorguard.tensors.folding import folds
+from tensorguard.tensors.grouping import HeadDimensions
 from tensorguard.tensors.view import View
 
 _MOST_NAMED = 5
@@ -37,7 +41,8 @@ class Settings:
         specification: What determines the numbers.
         device: `cpu`, or a torch device such as `cuda` (the `[gpu]` extra).
         extended: Also compute the richer features.
-        digests: Also digest the values of all tensors, which reads the whole model.
+        lineage: Also digest and sketch all tensors, which reads the whole model.
+        key: Whose probes the sketches use: everybody's, or those of a secret key.
         skip_nonfinite: Leave tensors with NaN or infinite values out instead of refusing the model.
         base: The base of all models that are adapters.
         search: Folders in which an adapter's base is looked for by the name in its config, if `base` is not given.
@@ -46,7 +51,8 @@ class Settings:
     specification: Specification = field(default_factory=Specification)
     device: str = "cpu"
     extended: bool = False
-    digests: bool = True
+    lineage: bool = True
+    key: Key = PUBLIC
     skip_nonfinite: bool = False
     base: Path | str | None = None
     search: tuple[Path | str, ...] = ()
@@ -57,7 +63,8 @@ class Settings:
             "specification": str(self.specification),
             "device": self.device,
             "features": "extended" if self.extended else "paper",
-            "digests": self.digests,
+            "lineage": self.lineage,
+            "key": self.key.identity(),
             "skip_nonfinite": self.skip_nonfinite,
         }
 
@@ -115,9 +122,27 @@ def _fingerprint(model: Model, settings: Settings, engine: Engine, progress: Pro
             skip_nonfinite=settings.skip_nonfinite,
             extended=settings.extended,
         )
-        found = digests(view, engine, progress, skip_nonfinite=settings.skip_nonfinite) if settings.digests else ()
-    notices = (*model.notices, *result.notices, *_damage(view, found))
-    return replace(result, header_digest=model.header_digest, notices=notices, digests=found)
+        swept = _sweep(model, view, settings, engine, progress) if settings.lineage else None
+    if swept is None:
+        return replace(result, header_digest=model.header_digest, notices=(*model.notices, *result.notices))
+    notices = dict.fromkeys((*model.notices, *result.notices, *swept.notices, *_damage(view, swept.digests)))
+    return replace(
+        result, header_digest=model.header_digest, notices=tuple(notices), digests=swept.digests, sketches=swept.sketches
+    )
+
+
+def _sweep(model: Model, view: View, settings: Settings, engine: Engine, progress: Progress) -> Swept:
+    return sweep(
+        view,
+        folds(view, model.container),
+        HeadDimensions(view, model.config, model.container),
+        model.vocabulary.find(ANCHOR_WORDS),
+        engine=engine,
+        products=settings.products(),
+        progress=progress,
+        key=settings.key,
+        skip_nonfinite=settings.skip_nonfinite,
+    )
 
 
 def _damage(view: View, found: Sequence[TensorDigest]) -> list[str]:
@@ -224,9 +249,15 @@ def _earlier(target: Path, model: Model, settings: Settings) -> Fingerprint | No
     same = found.header_digest == model.header_digest and found.specification == str(settings.specification)
     newer = target.stat().st_mtime_ns > model.modified
     whole = target.with_name(target.name.removesuffix(SUFFIX) + FEATURES_SUFFIX).exists()
-    complete = (found.extended or not settings.extended) and (found.digests or not settings.digests)
+    complete = (found.extended or not settings.extended) and _has_lineage(found, settings)
     accepted = settings.skip_nonfinite or not _leaves_out(found)
     return found if same and newer and whole and complete and accepted else None
+
+
+def _has_lineage(found: Fingerprint, settings: Settings) -> bool:
+    if not settings.lineage:
+        return True
+    return found.sketches is not None and found.sketches.key == settings.key.identity()
 
 
 def _leaves_out(found: Fingerprint) -> bool:

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from tensorguard.fingerprint.sketches import Sketches
+
 FEATURES = (
     "global_mean",
     "global_std",
@@ -86,7 +88,7 @@ class TensorDigest:
 
 @dataclass(frozen=True, slots=True)
 class Fingerprint:
-    """The paper's fingerprint of one model.
+    """The fingerprint of one model: the paper's numbers, digests of all values, and the lineage fingerprint.
 
     Attributes:
         name: The model's name; for reading only.
@@ -101,6 +103,7 @@ class Fingerprint:
         notices: Things to know, a sentence each.
         extended: Further numbers on request, by category and name (`attention_band_low`); never part of the 16.
         digests: Digests of all tensors' values, weights and then vectors in canonical order; empty if they were not asked for.
+        sketches: The lineage fingerprint; None if it was not asked for.
     """
 
     name: str
@@ -115,3 +118,4 @@ class Fingerprint:
     notices: tuple[str, ...] = ()
     extended: Mapping[str, float] = field(default_factory=dict)
     digests: tuple[TensorDigest, ...] = ()
+    sketches: Sketches | None = field(default=None, repr=False, compare=False)

@@ -1,6 +1,6 @@
 """The fingerprint's own file, `NAME.tgfp`: a safetensors file whose one metadata entry is a JSON document.
 
-The numbers per layer are a tensor, everything that says how they were made is in the document. The same fingerprint gives the
+The numbers per layer and the sketches are tensors, everything that says how they were made is in the document. The same fingerprint gives the
 same bytes.
 """
 
@@ -16,6 +16,7 @@ from safetensors.numpy import save
 from tensorguard.errors import InputError, quote
 from tensorguard.fingerprint.base import FEATURES, Fingerprint, TensorDigest
 from tensorguard.fingerprint.features import COUNTS, LARGEST, checked_number
+from tensorguard.fingerprint.sketch_file import describe, restore, tensors
 from tensorguard.formats.atomic import replacing
 from tensorguard.formats.json_text import parse_object
 from tensorguard.formats.safetensors import read_safetensors
@@ -39,14 +40,17 @@ def write_fingerprint(path: Path | str, fingerprint: Fingerprint) -> None:
         ResourceError: The folder cannot be written, or the disk is full.
     """
     numbers = np.array([[getattr(layer, s) for s in _STATISTICS] for layer in fingerprint.layers], np.float64)
-    document = asdict(fingerprint) | {
+    sketches = fingerprint.sketches
+    document = asdict(replace(fingerprint, sketches=None)) | {
         "schema": SCHEMA,
         "tool": {"name": "tensorguard", "version": __version__},
         "layers": [{k: v for k, v in asdict(layer).items() if k not in _STATISTICS} for layer in fingerprint.layers],
+        "sketches": None if sketches is None else describe(sketches),
     }
+    arrays = {_TENSOR: numbers} | ({} if sketches is None else tensors(sketches))
     text = msgspec.json.encode(document, order="sorted").decode()
     with replacing(Path(path)) as file:
-        file.write(save({_TENSOR: numbers}, metadata={_ENTRY: text}))
+        file.write(save(arrays, metadata={_ENTRY: text}))
 
 
 def read_fingerprint(path: Path | str) -> Fingerprint:
@@ -59,14 +63,16 @@ def read_fingerprint(path: Path | str) -> Fingerprint:
     path = Path(path)
     header = read_safetensors(LocalFile(path))
     document = _document(header.metadata.get(_ENTRY, ""), path)
-    tensors = {info.name: info for info in header.tensors}
+    infos = {info.name: info for info in header.tensors}
     rows = document["layers"]
     shape = (len(rows), len(_STATISTICS))
-    if _TENSOR not in tensors or tensors[_TENSOR].shape != shape or tensors[_TENSOR].dtype != "F64":
+    if _TENSOR not in infos or infos[_TENSOR].shape != shape or infos[_TENSOR].dtype != "F64":
         raise InputError(f"its tensor {_TENSOR!r} does not match its {len(rows)} layers", where=path)
-    info = tensors[_TENSOR]
+    info = infos[_TENSOR]
     numbers = info.source.read_at(info.offset, info.nbytes).view("<f8").reshape(shape)
-    known = {field.name for field in fields(Fingerprint)}
+    described = document.get("sketches")
+    sketches = None if described is None else restore(described, infos, path)
+    known = {field.name for field in fields(Fingerprint)} - {"sketches"}
     layers = [row | dict(zip(_STATISTICS, map(float, values), strict=True)) for row, values in zip(rows, numbers, strict=True)]
     try:
         kept = {key: value for key, value in document.items() if key in known}
@@ -82,7 +88,8 @@ def read_fingerprint(path: Path | str) -> Fingerprint:
         raise InputError("it holds numbers that are not finite, or absurdly large", where=path)
     if not all(map(_is_sound, found.digests)):
         raise InputError("one of its digests is malformed", where=path)
-    return replace(found, features={key: int(value) if key in COUNTS else value for key, value in features.items()})
+    features = {key: int(value) if key in COUNTS else value for key, value in features.items()}
+    return replace(found, features=features, sketches=sketches)
 
 
 def _is_sound(each: TensorDigest) -> bool:

@@ -9,33 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 METHOD = "tensorguard-lineage-1"
-"""What determines the numbers; any change of a constant below, or of a stream of bits, is another method."""
-
-OPERATORS = ("QK", "VO", "DU", "DG", "GU")
-"""What a block does to the residual stream, blind to the order of heads and neurons: sum_h Wq^T Wk, sum_h Wo Wv, Wdown Wup,
-Wdown Wgate, Wgate^T Wup. A block without gate has no DG and GU: zeros."""
-
-FIXED = 32
-"""Columns of the fixed basis, orthonormal."""
-
-WORDS = 32
-"""Anchor tokens found by their string."""
-
-IDS = 24
-"""Anchor tokens found by their number."""
-
-RESPONSE = (64, 16)
-"""Rows and columns of a response sketch."""
-
-UNITS = 128
-"""Neurons per block in the unit table."""
-
-BUCKETS = 4096
-"""Numbers in a row sample."""
-
-TRACES = ("rms", "zeros", "bf16", "f16", "distinct_32", "distinct_row", "largest")
-"""Per tensor: root mean square; shares of zeros and of values that bfloat16 and float16 hold exactly; mean number of distinct
-values among 32 neighbours and among up to 1024 neighbours of a row; largest magnitude. The last four but one come from a sample of rows."""
+"""What determines the numbers; whatever changes them is another method."""
 
 ARRAYS = (
     "fixed", "words", "ids", "word_rows", "id_rows", "word_gram", "id_gram", "head_word_rows", "head_id_rows", "head_word_gram",
@@ -46,15 +20,15 @@ ARRAYS = (
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A matrix of the sketches; a layer's experts are one tall matrix.
+    """A matrix of the sketches; a layer's experts are summed up to one.
 
     Attributes:
         role: Its role in the canonical view.
         layer: Block index, or None.
         stack: Which tower it belongs to.
-        rows: Output width; of all experts together.
-        columns: Input width.
-        experts: How many experts it is made of; 0 for none.
+        rows: Output width; of all parts together.
+        columns: Input width; the largest of all parts.
+        parts: How many matrices it is the sum of; 0 for one that is itself.
     """
 
     role: str
@@ -62,7 +36,7 @@ class Place:
     stack: str
     rows: int
     columns: int
-    experts: int = 0
+    parts: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +46,7 @@ class Sketches:
     Operators of both kinds are folded (`tensors.folding`); missing ones are all zeros.
 
     Attributes:
+        key: Whose probes: `public`, or which secret key (`Key.identity`). Sketches of different keys say nothing about each other.
         width: d.
         blocks: (stack, layer) of each block of the language model, in order.
         places: The N matrices, in canonical order.
@@ -98,6 +73,7 @@ class Sketches:
         sample: Count sketch of a fixed block of rows, int8 up to scale, of shape (S, 4096).
     """
 
+    key: str
     width: int
     blocks: tuple[tuple[str, int], ...]
     places: tuple[Place, ...]

@@ -11,7 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-def raw(seed: int, stream: str, row: int, count: int) -> NDArray[np.uint64]:
+_PER_COUNT = 4
+"""Words that one value of the counter gives."""
+
+
+def raw(seed: int, stream: str, row: int, count: int, start: int = 0) -> NDArray[np.uint64]:
     """Return `count` raw 64-bit numbers of row `row` of a named stream, uint64 of shape (count,).
 
     Args:
@@ -19,11 +23,13 @@ def raw(seed: int, stream: str, row: int, count: int) -> NDArray[np.uint64]:
         stream: What the numbers are for; different names give independent streams.
         row: Index of the vector in the stream, from 0.
         count: How many.
+        start: Position of the first.
     """
     tag = int.from_bytes(hashlib.blake2b(stream.encode(), digest_size=8).digest(), "little")
     key = np.array([seed, tag], np.uint64)
-    counter = np.array([0, 0, 0, row], np.uint64)
-    return np.random.Philox(key=key, counter=counter).random_raw(count)
+    counter = np.array([start // _PER_COUNT, 0, 0, row], np.uint64)
+    before = start % _PER_COUNT
+    return np.random.Philox(key=key, counter=counter).random_raw(before + count)[before:]
 
 
 def normals(seed: int, stream: str, row: int, count: int) -> NDArray[np.float64]:

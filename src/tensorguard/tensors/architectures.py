@@ -10,7 +10,9 @@ the role (`tensors.roles`), and then, in any order:
 - `rotary`: rows stored with the two rotary halves interleaved;
 - `@NAME`: the stack, where it is not the table's own.
 
-`extends` names a table to start from, in which `null` removes a template. A bias needs no template of its own.
+`extends` names a table to start from, in which `null` removes a template. A bias needs no template of its own. What names do not say
+of the norms is said once for a table: `"norm": "layer"` where they are LayerNorms that may have no bias, `"gain": "1 + g"` where
+safetensors hold g (`"gain": "g"` takes it back in a table that extends such a one).
 """
 
 import json
@@ -56,12 +58,16 @@ class Architecture:
         model_types: The values of `model_type` (of GGUF's `general.architecture`) that it is meant for; they only break ties.
         depth: How many tables it extends.
         templates: Normalised template (every number a `*`) -> the templates of that form.
+        layer_norm: Whether its norms are LayerNorms even where they have no bias.
+        gain_from_one: Whether its norms are stored as g in safetensors and multiply by 1 + g.
     """
 
     name: str
     model_types: frozenset[str]
     depth: int
     templates: Mapping[str, tuple[Template, ...]]
+    layer_norm: bool
+    gain_from_one: bool
 
 
 def is_number(component: str) -> bool:
@@ -85,7 +91,8 @@ def _table(name: str, raw: Mapping[str, dict[str, object]]) -> Architecture:
     words: dict[str, str | None] = {}
     for ancestor in reversed(chain):
         words.update(raw[ancestor]["tensors"])  # type: ignore[call-overload]
-    stack = next((str(raw[a]["stack"]) for a in chain if "stack" in raw[a]), "decoder")
+    said = {key: str(value) for ancestor in reversed(chain) for key, value in raw[ancestor].items()}
+    stack = said.get("stack", "decoder")
     templates: dict[str, list[Template]] = {}
     for text, value in words.items():
         if value is not None:
@@ -95,7 +102,14 @@ def _table(name: str, raw: Mapping[str, dict[str, object]]) -> Architecture:
         bias = f"{key.removesuffix('.weight')}.bias" if key.endswith(".weight") else f"{key}_bias"
         templates.setdefault(bias, [_bias_of(template) for template in same_key])
     types = frozenset(raw[name]["model_types"])  # type: ignore[call-overload]
-    return Architecture(name, types, len(chain) - 1, {key: tuple(same) for key, same in templates.items()})
+    return Architecture(
+        name,
+        types,
+        len(chain) - 1,
+        {key: tuple(same) for key, same in templates.items()},
+        layer_norm=said.get("norm") == "layer",
+        gain_from_one=said.get("gain") == "1 + g",
+    )
 
 
 def _parse(text: str, value: str, stack: str) -> tuple[str, Template]:

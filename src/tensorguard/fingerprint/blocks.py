@@ -1,0 +1,111 @@
+"""From the responses of a block's matrices to its operators and its unit table, released as soon as a block is complete."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tensorguard.fingerprint.questions import FIXED_COLUMNS, ID_COLUMNS, WORD_COLUMNS
+from tensorguard.signals.operators import OPERATORS, down_up, gate_up, query_key, value_output, without_identity
+from tensorguard.signals.unit_table import UnitTable
+from tensorguard.tensors.base import Float32
+from tensorguard.tensors.weight import Weight
+
+_ATTENTION, _GATED, _PLAIN = {"q", "k", "v", "o"}, {"gate", "up", "down"}, {"fc_in", "fc_out"}
+_BASES = (FIXED_COLUMNS, WORD_COLUMNS, ID_COLUMNS)
+_LIKELY_HEADS = (128, 64)
+
+Arrays = tuple[NDArray[np.int8], NDArray[np.float16], NDArray[np.float16]]
+
+
+class Blocks:
+    """Takes responses in, gives operators and unit tables out.
+
+    Args:
+        blocks: (stack, layer) of every block.
+        head: Tells rows per head from (layer, query rows, key rows), or None.
+    """
+
+    def __init__(self, blocks: Sequence[tuple[str, int]], head: Callable[[int, int, int], int | None]) -> None:
+        self._head = head
+        self._index = {block: place for place, block in enumerate(blocks)}
+        self._waiting: dict[tuple[str, int, int | None, bool], dict[str, Float32]] = {}
+        self._sums = [
+            np.zeros((len(blocks), len(OPERATORS), columns.stop - columns.start, columns.stop - columns.start)) for columns in _BASES
+        ]
+        self.units = [UnitTable() for _ in blocks]
+        self.guessed_heads = False
+
+    def take(self, weight: Weight, response: Float32) -> None:
+        """Take a matrix's responses: W X of a reader, W^T X of a writer, float32 of shape (rows or d, columns)."""
+        if weight.layer is None:
+            return
+        attention = weight.role in _ATTENTION
+        key = (weight.stack, weight.layer, weight.expert, attention)
+        held = self._waiting.setdefault(key, {})
+        held[weight.role] = response
+        roles = held.keys()
+        if attention and roles >= {"q", "k"}:
+            self._query_key(key, held.pop("q"), held.pop("k"))
+        if attention and roles >= {"v", "o"}:
+            self._value_output(key, held.pop("v"), held.pop("o"))
+        if roles >= _GATED or roles >= _PLAIN:
+            self._neurons(key, held)
+            held.clear()
+
+    def operators(self) -> Arrays:
+        """Return the operators as they are stored: see `Sketches.fixed`, `words` and `ids`."""
+        fixed, words, ids = (np.where(np.isfinite(sums), sums, 0) for sums in self._sums)
+        return (
+            np.round(127 * _scaled(without_identity(fixed))).astype(np.int8),
+            _scaled(words).astype(np.float16),
+            _scaled(ids).astype(np.float16),
+        )
+
+    def _add(self, key: tuple[str, int, int | None, bool], operator: str, form: Callable[[slice], NDArray[np.float64]]) -> None:
+        place, which = self._index[key[0], key[1]], OPERATORS.index(operator)
+        for sums, columns in zip(self._sums, _BASES, strict=True):
+            with np.errstate(over="ignore", invalid="ignore"):
+                sums[place, which] += form(columns)
+
+    def _query_key(self, key: tuple[str, int, int | None, bool], Q: Float32, K: Float32) -> None:
+        head = self._head_rows(key[1], len(Q), len(K))
+        if head:
+            self._add(key, "QK", lambda c: query_key(Q[:, c], K[:, c], head))
+
+    def _value_output(self, key: tuple[str, int, int | None, bool], V: Float32, O: Float32) -> None:  # noqa: E741
+        head = self._head_rows(key[1], len(O), len(V))
+        if head:
+            self._add(key, "VO", lambda c: value_output(V[:, c], O[:, c], len(V) // head))
+
+    def _neurons(self, key: tuple[str, int, int | None, bool], held: dict[str, Float32]) -> None:
+        table = self.units[self._index[key[0], key[1]]]
+        if "fc_in" in held:
+            reads, writes = held["fc_in"], held["fc_out"]
+            self._add(key, "DU", lambda c: down_up(writes[:, c], reads[:, c]))
+            table.add(reads[:, FIXED_COLUMNS], [writes[:, FIXED_COLUMNS]])
+            return
+        gate, up, down = held["gate"], held["up"], held["down"]
+        if not len(gate) == len(up) == len(down):
+            return
+        self._add(key, "DU", lambda c: down_up(down[:, c], up[:, c]))
+        self._add(key, "DG", lambda c: down_up(down[:, c], gate[:, c]))
+        self._add(key, "GU", lambda c: gate_up(gate[:, c], up[:, c]))
+        table.add(gate[:, FIXED_COLUMNS], [up[:, FIXED_COLUMNS], down[:, FIXED_COLUMNS]])
+
+    def _head_rows(self, layer: int, many: int, few: int) -> int | None:
+        """Return rows per head; where nothing says it, any number that divides will do unless heads are grouped."""
+        if many == few:
+            return few
+        if many % few:
+            return None
+        known = self._head(layer, many, few)
+        if known and few % known == 0:
+            return known
+        self.guessed_heads = True
+        return next((head for head in _LIKELY_HEADS if few % head == 0), few)
+
+
+def _scaled(matrices: NDArray[np.float64]) -> NDArray[np.float64]:
+    largest = np.abs(matrices).max((-2, -1), keepdims=True)
+    return matrices / np.where(largest > 0, largest, 1)

@@ -1,0 +1,122 @@
+"""What the lineage fingerprint asks each matrix: the fixed basis and the model's own anchors, as the matrix sees them.
+
+The gain of a norm that a matrix reads through goes into its inputs, the gain of one that it writes through into its outputs
+(`tensors.folding`), so that folding the gains beforehand changes nothing.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+
+import numpy as np
+
+from tensorguard.fingerprint.sweep_tasks import Question
+from tensorguard.probes.anchors import ANCHOR_IDS, ANCHOR_WORDS
+from tensorguard.probes.rademacher import FIXED, Key, fixed_basis, response_inputs
+from tensorguard.signals.operators import READERS, WRITERS
+from tensorguard.signals.sample import SAMPLED
+from tensorguard.tensors.base import Float32
+from tensorguard.tensors.folding import Folding, Folds
+from tensorguard.tensors.view import View
+from tensorguard.tensors.weight import Weight
+
+FIXED_COLUMNS = slice(0, FIXED)
+WORD_COLUMNS = slice(FIXED, FIXED + len(ANCHOR_WORDS))
+ID_COLUMNS = slice(WORD_COLUMNS.stop, WORD_COLUMNS.stop + len(ANCHOR_IDS))
+"""Which columns of the inputs are what."""
+
+LANGUAGE = ("encoder", "decoder")
+"""The towers that are fingerprinted."""
+
+_FOLDABLE = 4
+
+
+@dataclass(frozen=True)
+class Anchors:
+    """The model's own embeddings of the anchor tokens.
+
+    Attributes:
+        rows: Unit-norm rows, float32 of shape (32 + 24, d); zeros for a token that the vocabulary lacks.
+        head: Unit-norm rows of the output head, the final gain folded in, likewise.
+    """
+
+    rows: Float32 = field(repr=False)
+    head: Float32 = field(repr=False)
+
+
+class Questions:
+    """Asks the matrices of one model.
+
+    Args:
+        view: The model.
+        folds: Its norms.
+        words: The number of each anchor word in its vocabulary; None for those that it lacks. Empty without a vocabulary.
+        key: Whose probes.
+
+    Raises:
+        InputError: Rows of the embedding cannot be read.
+    """
+
+    def __init__(self, view: View, folds: Folds, words: Sequence[int | None], key: Key) -> None:
+        self._folds = folds
+        self._key = key
+        self.width = stream_width(view.weights)
+        self.anchors = _anchors(view, folds, words, self.width)
+        self._columns: Float32 = np.hstack([fixed_basis(key, self.width), self.anchors.rows.T]) if self.width else np.empty((0, 0))
+        self._seen = lru_cache(maxsize=_FOLDABLE)(self._seen_through)
+
+    def of(self, weight: Weight) -> Question:
+        """Return what to ask a matrix."""
+        rows, columns = weight.shape
+        inside = weight.stack in LANGUAGE and weight.layer is not None
+        forward = backward = None
+        if inside and weight.role in READERS and columns == self.width:
+            forward = self._seen(weight.stack, weight.layer, weight.role, False)
+        if inside and weight.role in WRITERS and rows == self.width:
+            backward = self._seen(weight.stack, weight.layer, weight.role, True)
+        return Question(weight, self._key, forward, backward, inside and weight.role in SAMPLED and weight.expert is None)
+
+    def _seen_through(self, stack: str, layer: int | None, role: str, writes: bool) -> Float32:
+        fold = self._folds.writer(stack, layer, role) if writes else self._folds.reader(stack, layer, role)
+        seen = fold.onto(self._columns)
+        return np.ascontiguousarray(seen if writes else np.hstack([seen, response_inputs(self._key, self.width)]))
+
+
+def stream_width(weights: Sequence[Weight]) -> int:
+    """Return the width of the residual stream: what most matrices of a block read; 0 where there are none."""
+    widths = Counter(w.shape[1] for w in weights if w.layer is not None and w.stack in LANGUAGE and w.role in READERS)
+    return max(widths, key=lambda width: (widths[width], width), default=0)
+
+
+def _anchors(view: View, folds: Folds, words: Sequence[int | None], width: int) -> Anchors:
+    embed = next((w for w in view.weights if w.role == "embed" and w.shape[1] == width and w.stack in LANGUAGE), None)
+    head = next((w for w in view.weights if w.role == "lm_head" and w.shape[1] == width), embed)
+    tokens: list[int | None] = [*(words or [None] * len(ANCHOR_WORDS)), *ANCHOR_IDS]
+    if embed is None or head is None:
+        empty = np.zeros((len(tokens), width), np.float32)
+        return Anchors(empty, empty)
+    stack = embed.stack
+    read, write = _rows(embed, tokens), _rows(head, tokens)
+    return Anchors(_unit(folds.embedding(stack).onto(_unit(read).T).T), _unit(_folded(write, folds.reader(stack, None, "lm_head"))))
+
+
+def _folded(rows: Float32, fold: Folding) -> Float32:
+    """Return rows of `W diag(gain) C`."""
+    scaled = rows if fold.gain is None else rows * fold.gain
+    return scaled - scaled.mean(1, keepdims=True) if fold.centred else scaled
+
+
+def _rows(table: Weight, tokens: Sequence[int | None]) -> Float32:
+    found = np.zeros((len(tokens), table.shape[1]), np.float32)
+    for row, token in enumerate(tokens):
+        if token is not None and 0 <= token < table.shape[0]:
+            found[row] = np.nan_to_num(table.rows(token, token + 1)[0], nan=0, posinf=0, neginf=0)
+    return found
+
+
+def _unit(rows: Float32) -> Float32:
+    scale = np.abs(rows).max(1, keepdims=True)
+    scaled = rows / np.where(scale > 0, scale, 1)
+    norms = np.linalg.norm(scaled, axis=1, keepdims=True)
+    return np.asarray(scaled / np.where(norms > 0, norms, 1), np.float32)

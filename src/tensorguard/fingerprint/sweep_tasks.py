@@ -1,0 +1,166 @@
+"""One range of rows of a tensor: read once, and everything the lineage fingerprint asks of it answered.
+
+Which rows make a range depends on the tensor's width alone, so neither the container nor the number of workers can change a bit.
+"""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tensorguard.probes.rademacher import RESPONSE, Key, response_inputs, response_rows
+from tensorguard.signals.digest import block_digest, block_rows
+from tensorguard.signals.products import Products
+from tensorguard.signals.sample import row_sample, sample_rows
+from tensorguard.signals.traces import Traces
+from tensorguard.tensors.base import Float32, Stored, extent
+from tensorguard.tensors.weight import Weight
+
+_TASK_BLOCKS = 16
+"""Blocks of a digest in a range."""
+
+_TILE_BLOCKS = 4
+"""Blocks that are decoded and multiplied at a time: 4 MiB of float32."""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What to ask one tensor.
+
+    Attributes:
+        tensor: The tensor.
+        key: Whose probes.
+        forward: Inputs whose responses are wanted row by row and, last, the 16 of the response sketch: float32 of shape
+            (d, columns + 16); None for the latter alone.
+        backward: Outputs X whose responses W^T X are wanted, float32 of shape (rows, columns); None for none.
+        sample: Whether a row sample is wanted.
+    """
+
+    tensor: Weight | Stored
+    key: Key
+    forward: Float32 | None = field(default=None, repr=False)
+    backward: Float32 | None = field(default=None, repr=False)
+    sample: bool = False
+
+    def extent(self) -> tuple[int, int]:
+        """Return the tensor's (rows, columns)."""
+        return self.tensor.shape if isinstance(self.tensor, Weight) else extent(self.tensor)
+
+    def ranges(self) -> list["Range"]:
+        """Cut the tensor into ranges of rows, in order."""
+        rows, width = self.extent()
+        step = block_rows(width) * _TASK_BLOCKS
+        return [Range(self, start, min(start + step, rows)) for start in range(0, rows, step)]
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """Rows `start` to `stop` of a tensor."""
+
+    question: Question
+    start: int
+    stop: int
+
+    @property
+    def elements(self) -> int:
+        """Numbers in it."""
+        return (self.stop - self.start) * self.question.extent()[1]
+
+
+@dataclass(slots=True)
+class Answer:
+    """What a range of rows says; of a vector, only the first four.
+
+    Attributes:
+        digests: Digests of its blocks, one after the other.
+        constant: The one value it holds, or None if there are several.
+        nan: How many values are not a number.
+        infinite: How many are infinite.
+        traces: See `signals.traces`.
+        responses: W X, float32 of shape (rows, columns).
+        backward: W^T X, float32 of shape (d, columns), of these rows.
+        response: P^T W X, float64 of shape (64, 16), of these rows.
+        total: 1^T W X, float64 of shape (16,), of these rows.
+        sample: Row sample, int8 of shape (4096,).
+    """
+
+    digests: bytes
+    constant: float | None
+    nan: int = 0
+    infinite: int = 0
+    traces: Traces = field(default_factory=Traces)
+    responses: Float32 | None = None
+    backward: Float32 | None = None
+    response: NDArray[np.float64] = field(default_factory=lambda: np.zeros(RESPONSE))
+    total: NDArray[np.float64] = field(default_factory=lambda: np.zeros(RESPONSE[1]))
+    sample: NDArray[np.int8] | None = None
+
+
+def answer(task: Range, products: Products) -> Answer:
+    """Read a range of rows and answer its question. Values that are not finite count as zero in everything but the digest.
+
+    Raises:
+        InputError: The bytes cannot be read or decoded.
+    """
+    question = task.question
+    width = question.extent()[1]
+    block = block_rows(width)
+    digests: list[bytes] = []
+    constants: set[float | None] = set()
+    found = Answer(b"", None)
+    responses: list[Float32] = []
+    for start in range(task.start, task.stop, block * _TILE_BLOCKS):
+        tile = _read(question.tensor, start, min(start + block * _TILE_BLOCKS, task.stop))
+        digests += [block_digest(tile[row : row + block]) for row in range(0, len(tile), block)]
+        constants.add(_constant(tile))
+        if not isinstance(question.tensor, Weight):
+            _count_nonfinite(tile, found)
+            continue
+        found.traces.see(tile)
+        if not np.isfinite(found.traces.squares) and _count_nonfinite(tile, found):
+            np.nan_to_num(tile, copy=False, nan=0, posinf=0, neginf=0)
+        if start == task.start:
+            found.traces.see_sample(tile)
+            if question.sample and start == 0:
+                found.sample = row_sample(question.key, tile[: sample_rows(width)])
+        _multiply(task, start, tile, products, found, responses)
+    found.digests = b"".join(digests)
+    found.constant = constants.pop() if len(constants) == 1 else None
+    found.responses = np.concatenate(responses) if responses else None
+    return found
+
+
+def _multiply(task: Range, start: int, W: Float32, products: Products, found: Answer, responses: list[Float32]) -> None:
+    question = task.question
+    inputs = response_inputs(question.key, W.shape[1]) if question.forward is None else question.forward
+    kept = inputs.shape[1] - RESPONSE[1]
+    O = products.forward(W, inputs)  # noqa: E741
+    if kept:
+        responses.append(O[:, :kept])
+    with np.errstate(over="ignore", invalid="ignore"):
+        last = O[:, kept:].astype(np.float64)
+        found.response += response_rows(question.key, start, start + len(W)).T.astype(np.float64) @ last
+        found.total += last.sum(0)
+        if question.backward is not None:
+            part = products.backward(W, question.backward[start : start + len(W)])
+            found.backward = part if found.backward is None else found.backward + part
+
+
+def _read(tensor: Weight | Stored, start: int, stop: int) -> Float32:
+    if isinstance(tensor, Weight):
+        return tensor.rows(start, stop)
+    return tensor.read(slice(start, stop), slice(0, extent(tensor)[1]))
+
+
+def _constant(values: Float32) -> float | None:
+    if not values.size:
+        return None
+    first, last = values.flat[0], values.flat[-1]
+    return float(first) if first == last and np.all(values == first) else None
+
+
+def _count_nonfinite(tile: Float32, found: Answer) -> bool:
+    nan, infinite = int(np.isnan(tile).sum()), int(np.isinf(tile).sum())
+    found.nan += nan
+    found.infinite += infinite
+    return bool(nan or infinite)

@@ -1,0 +1,66 @@
+"""Which blocks of one model go with which of another: alignments through a matrix of block-by-block similarities."""
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import linear_sum_assignment
+
+Pairs = tuple[tuple[int, int], ...]
+"""Pairs (block of the first, block of the second), in order of the first."""
+
+
+def path_scores(similarity: NDArray[np.floating]) -> NDArray[np.floating]:
+    """Return the largest sum along a monotone path through each matrix: each block of the shallower model to a later and later one
+    of the deeper, gaps allowed.
+
+    Args:
+        similarity: Of shape (..., LA, LB), finite.
+
+    Returns:
+        Of shape (...).
+    """
+    return _best_sums(_shallow_first(similarity))[-1][..., -1]
+
+
+def best_path(similarity: NDArray[np.floating]) -> Pairs:
+    """Return the path of `path_scores` through one matrix of shape (LA, LB); of equally good paths the earliest blocks."""
+    shallow = _shallow_first(similarity)
+    sums = _best_sums(shallow)
+    column = shallow.shape[1] - 1
+    found: list[tuple[int, int]] = []
+    for row in range(shallow.shape[0] - 1, -1, -1):
+        while column > row and sums[row + 1][column - 1] >= sums[row + 1][column]:
+            column -= 1
+        found.append((row, column))
+        column -= 1
+    flipped = similarity.shape[0] > similarity.shape[1]
+    return tuple((b, a) if flipped else (a, b) for a, b in reversed(found))
+
+
+def best_assignment(similarity: NDArray[np.floating]) -> Pairs:
+    """Return the one-to-one pairs of blocks, in whatever order, with the largest sum (linear assignment) in a matrix (LA, LB)."""
+    rows, columns = linear_sum_assignment(similarity, maximize=True)
+    return tuple(zip(rows.tolist(), columns.tolist(), strict=True))
+
+
+def pair_sum(similarity: NDArray[np.floating], pairs: Pairs) -> float:
+    """Return the sum of a matrix's entries at some pairs."""
+    return float(sum(similarity[a, b] for a, b in pairs))
+
+
+def _shallow_first(similarity: NDArray[np.floating]) -> NDArray[np.floating]:
+    return similarity if similarity.shape[-2] <= similarity.shape[-1] else np.swapaxes(similarity, -1, -2)
+
+
+def _best_sums(shallow: NDArray[np.floating]) -> list[NDArray[np.floating]]:
+    """Return for each number of rows the best sum that ends at or before each column, arrays of shape (..., LB).
+
+    Row i cannot lie left of column i: those sums are -inf.
+    """
+    sums = [np.zeros((*shallow.shape[:-2], shallow.shape[-1]), shallow.dtype)]
+    for row in range(shallow.shape[-2]):
+        ending = shallow[..., row, :].copy()
+        if row:
+            ending[..., 0] = -np.inf
+            ending[..., 1:] += sums[-1][..., :-1]
+        sums.append(np.maximum.accumulate(ending, axis=-1))
+    return sums

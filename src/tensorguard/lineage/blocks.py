@@ -1,0 +1,103 @@
+"""Which block of which model a block of another was copied from: the layer map of a passthrough merge, matrix by matrix in the same basis.
+
+For blocks that were disguised or moved to another basis see `lineage.alignment`; here weights have to be (nearly) the same numbers.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tensorguard.fingerprint.sketches import Place, Sketches
+
+Block = tuple[str, int]
+
+CLEAR = 0.5
+"""A source is named only if the best block of any other model, or any other block, is at least twice as far."""
+
+RELATED = 0.9
+"""Relative difference from which on two blocks count as unrelated (unrelated ones of equal norm: 1)."""
+
+
+@dataclass(frozen=True, slots=True)
+class BlockSource:
+    """Where a block of the child comes from.
+
+    Attributes:
+        stack: Tower of the child's block.
+        layer: Its index.
+        parent: Name of the model that holds the closest block; None if nothing resembles it.
+        parent_layer: That block's index, in the tower of the same name.
+        difference: Relative difference, sine of the angle between the responses; 0 for a copy (up to a factor per matrix).
+        runner_up: The smallest such difference to a block of another model.
+        clear: The source is beyond doubt: twice as close as any other model's and any other block.
+    """
+
+    stack: str
+    layer: int
+    parent: str | None
+    parent_layer: int | None
+    difference: float
+    runner_up: float
+    clear: bool
+
+
+def block_sources(child: Sketches, models: Mapping[str, Sketches]) -> tuple[BlockSource, ...]:
+    """Return the source of each block of the child, in order."""
+    ours = _directions(child)
+    theirs = {name: _directions(model) for name, model in models.items()}
+    found = []
+    for stack, layer in child.blocks:
+        distances: dict[tuple[str, int], float] = {}
+        for name, blocks in theirs.items():
+            for (tower, other), matrices in blocks.items():
+                if tower == stack:
+                    distances[name, other] = _difference(ours[stack, layer], matrices)
+        found.append(_source(stack, layer, distances))
+    return tuple(found)
+
+
+def _source(stack: str, layer: int, distances: Mapping[tuple[str, int], float]) -> BlockSource:
+    ranked = sorted(distances, key=lambda key: (distances[key], abs(key[1] - layer)))
+    if not ranked or distances[ranked[0]] > RELATED:
+        return BlockSource(stack, layer, None, None, 1.0, 1.0, clear=False)
+    best = ranked[0]
+    others = [distances[key] for key in ranked if key[0] != best[0]]
+    second = distances[ranked[1]] if len(ranked) > 1 else 1.0
+    difference = distances[best]
+    return BlockSource(stack, layer, *best, difference, min(others, default=1.0), clear=difference < CLEAR * second)
+
+
+def _directions(model: Sketches) -> dict[Block, dict[tuple[str, int, int], NDArray[np.float64]]]:
+    """Return each block's responses at norm 1, by role and shape; a role that is there twice (unknown tensors) is left out."""
+    found: dict[Block, dict[tuple[str, int, int], NDArray[np.float64]]] = {tuple(block): {} for block in model.blocks}
+    twice = set()
+    for place, response in zip(model.places, model.response, strict=True):
+        block = (place.stack, place.layer) if place.layer is not None else None
+        if block not in found:
+            continue
+        key, flat = _key(place), response.astype(np.float64).ravel()
+        if key in found[block]:
+            twice.add((block, key))
+        norm = float(np.linalg.norm(flat))
+        if norm > 0:
+            found[block][key] = flat / norm
+    for block, key in twice:
+        found[block].pop(key, None)
+    return found
+
+
+def _key(place: Place) -> tuple[str, int, int]:
+    return place.role, place.rows, place.columns
+
+
+def _difference(first: Mapping[tuple[str, int, int], NDArray[np.float64]],
+                second: Mapping[tuple[str, int, int], NDArray[np.float64]]) -> float:  # fmt: skip
+    """Return the root mean square sine of the angles between matrices of equal role and shape; 1 if there are none."""
+    shared = first.keys() & second.keys()
+    if not shared:
+        return 1.0
+    # 2 sin^2(angle / 2) from the difference itself: 1 - cos^2 would lose small angles.
+    gaps = np.array([min(float(np.sum((first[key] - second[key]) ** 2)), 2.0) for key in sorted(shared)])
+    return float(np.sqrt(np.mean(gaps - gaps**2 / 4)))

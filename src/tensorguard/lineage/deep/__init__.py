@@ -1,0 +1,1 @@
+"""Deep comparison: both models streamed tensor by tensor, exact where fingerprints estimate."""

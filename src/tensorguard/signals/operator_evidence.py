@@ -1,0 +1,138 @@
+"""Two models' operators compared: cosines of every operator between every pair of blocks, and the same under random rotations.
+
+An operator's multiple of the identity is the same in every basis and is taken out; what is left is scaled to norm 1. Under the null
+hypothesis the second model's residual basis has nothing to do with the first's: all its operators turned by one Haar rotation R,
+R B R^T, are as likely as B. That keeps what operators of one model have in common, which is why the layers of one draw are turned together.
+"""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+CUT_OFF = 1e-2
+"""Directions of the centred anchors with a smaller share of the largest eigenvalue of their Gram matrix are left out.
+
+Whitening multiplies an entry between two directions by 1 / sqrt(l_i l_j), so at most by 1 / (CUT_OFF l_1). The operators are kept as
+float16, whose rounding is at most 2^-11 of the largest entry: at the cut-off it stays below 2^-11 / 1e-2 = 5 % of what the leading
+direction holds, and only between the two weakest directions. With 1e-3 it could be half.
+"""
+
+FEWEST = 8
+"""Anchors that two models must share for their token spaces to be compared."""
+
+_CHUNK = 16
+"""Rotations at a time."""
+
+Operators = NDArray[np.float64]
+"""Of shape (B, 5, n, n), each of Frobenius norm 1, or all zeros where missing."""
+
+
+def fixed_basis(stored: NDArray[np.int8]) -> Operators:
+    """Return operators of the fixed basis ready for comparison.
+
+    Args:
+        stored: Operators up to scale, of shape (B, operators, n, n).
+    """
+    return _scaled(stored.astype(np.float64), np.eye(stored.shape[-1]))
+
+
+def whitened(raw: NDArray[np.floating], gram: NDArray[np.floating], present: NDArray[np.bool_]) -> Operators:
+    """Return operators of token space ready for comparison: as the residual stream sees them in the span of the centred anchors.
+
+    With E the anchors that both models have, J their centring and H (m-1 x m, orthonormal rows) a basis of what J keeps, (H E E^T H^T)^-1/2 H E
+    has orthonormal rows: the operator between them is M in a basis of the model's own that turns with its residual stream.
+
+    Args:
+        raw: E M E^T between unit anchors, each up to scale, of shape (B, operators, n, n).
+        gram: E E^T, of shape (n, n).
+        present: Which anchors both models have, of shape (n,), m of them.
+
+    Returns:
+        Of shape (B, operators, m - 1, m - 1).
+    """
+    H = _centred_basis(int(present.sum()))
+    values, vectors = np.linalg.eigh(H @ _among(gram, present) @ H.T)
+    kept = values > max(values[-1] * CUT_OFF, 1e-12)
+    root = (vectors[:, kept] / np.sqrt(values[kept])) @ vectors[:, kept].T
+    side = root @ H
+    return _scaled(side @ _among(raw, present) @ side.T, vectors[:, kept] @ vectors[:, kept].T)
+
+
+def centred(matrix: NDArray[np.floating], present: NDArray[np.bool_]) -> Operators:
+    """Return one matrix between anchors centred, without its multiple of the identity, and scaled: of shape (1, 1, m - 1, m - 1)."""
+    H = _centred_basis(int(present.sum()))
+    return _scaled((H @ _among(matrix, present) @ H.T)[None, None], np.eye(len(H)))
+
+
+def cosines(A: Operators, B: Operators) -> NDArray[np.float64]:
+    """Return the cosine of every operator between every pair of blocks, of shape (operators, LA, LB); NaN where either lacks it."""
+    found = np.einsum("aoij,boij->oab", A, B, optimize=True)
+    return np.where(_both(A, B), found, np.nan)
+
+
+def mean_cosines(A: Operators, B: Operators, components: Sequence[Sequence[int]]) -> NDArray[np.float64]:
+    """Return mean cosines over the operators of each component that both blocks have, of shape (components, LA, LB); 0 without any."""
+    return np.einsum("coab,oab->cab", _weights(A, B, components), np.nan_to_num(cosines(A, B)))
+
+
+def rotated_means(
+    A: Operators, B: Operators, components: Sequence[Sequence[int]], rotations: NDArray[np.float32]
+) -> Iterator[NDArray[np.float32]]:
+    """Yield `mean_cosines` of A and R B R^T for some rotations R at a time, float32 of shape (rotations, components, LA, LB).
+
+    Args:
+        A: Operators of the first model.
+        B: Operators of the second.
+        components: Which operators each component is made of.
+        rotations: R, float32 of shape (N, n, n).
+    """
+    weights = _weights(A, B, components).astype(np.float32)
+    n = A.shape[-1]
+    used = [o for o in range(A.shape[1]) if weights[:, o].any()]
+    left = {o: np.ascontiguousarray(A[:, o], np.float32).reshape(-1, n) for o in used}
+    right = {o: np.ascontiguousarray(B[:, o].transpose(1, 2, 0), np.float32).reshape(n, -1) for o in used}
+    for start in range(0, len(rotations), _CHUNK):
+        R = rotations[start : start + _CHUNK]
+        means = np.zeros((len(R), len(components), len(A), len(B)), np.float32)
+        for o in used:
+            # <A, R B R^T> = <A R, R B>
+            turned = (R.reshape(-1, n) @ right[o]).reshape(len(R), n * n, len(B))
+            found = (left[o] @ R).reshape(len(R), len(A), n * n) @ turned
+            means += weights[:, o] * found[:, None]
+        yield means
+
+
+def _weights(A: Operators, B: Operators, components: Sequence[Sequence[int]]) -> NDArray[np.float64]:
+    """Return what each operator counts for in each component, of shape (components, operators, LA, LB)."""
+    both = _both(A, B)
+    chosen = np.zeros((len(components), *both.shape))
+    for row, operators in enumerate(components):
+        chosen[row, list(operators)] = both[list(operators)]
+    return chosen / np.maximum(chosen.sum(1, keepdims=True), 1)
+
+
+def _both(A: Operators, B: Operators) -> NDArray[np.bool_]:
+    first, second = (each.any((2, 3)).T for each in (A, B))
+    return first[:, :, None] & second[:, None, :]
+
+
+def _scaled(M: Operators, identity: NDArray[np.float64]) -> Operators:
+    """Take the multiple of the (projected) identity out and scale to norm 1; what is next to nothing becomes zero."""
+    whole = np.linalg.norm(M, axis=(-2, -1), keepdims=True)
+    share = np.trace(M, axis1=-2, axis2=-1)[..., None, None] / np.trace(identity)
+    rest = M - share * identity
+    norm = np.linalg.norm(rest, axis=(-2, -1), keepdims=True)
+    return np.where(norm > 1e-6 * whole, rest / np.maximum(norm, 1e-300), 0.0)
+
+
+def _among(M: NDArray[np.floating], present: NDArray[np.bool_]) -> NDArray[np.float64]:
+    return M.astype(np.float64)[..., present, :][..., :, present]
+
+
+def _centred_basis(size: int) -> NDArray[np.float64]:
+    """Return an orthonormal basis (Helmert's) of the vectors whose sum is zero, of shape (size - 1, size)."""
+    H = np.tril(np.ones((size, size)), -1)[1:]
+    row = np.arange(1, size)
+    H[row - 1, row] = -row
+    return H / np.sqrt(row * (row + 1.0))[:, None]

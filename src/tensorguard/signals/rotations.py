@@ -1,0 +1,41 @@
+"""Random rotations for null hypotheses: what a statistic is worth if two models have nothing to do with each other's basis."""
+
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import gammaln
+
+from tensorguard.probes.bits import normals
+
+DRAWS = 256
+"""Rotations per null."""
+
+
+@lru_cache(maxsize=8)
+def haar(size: int, draws: int = DRAWS, seed: int = 0) -> NDArray[np.float32]:
+    """Return orthogonal matrices from the Haar measure, float32 of shape (draws, size, size), read-only.
+
+    The Q of the QR decomposition of a Gaussian matrix, its signs fixed by R's diagonal (Mezzadri 2007). Draw i is a function of
+    (seed, size, i) alone.
+    """
+    gauss = np.stack([normals(seed, f"lineage/haar/{size}", draw, size * size) for draw in range(draws)])
+    Q, R = np.linalg.qr(gauss.reshape(draws, size, size))
+    Q *= np.sign(np.diagonal(R, axis1=1, axis2=2))[:, None, :]
+    rotations: NDArray[np.float32] = Q.astype(np.float32)
+    rotations.flags.writeable = False
+    return rotations
+
+
+def trace_moments(M: NDArray[np.float64]) -> tuple[float, float]:
+    """Return variance and a proven variance proxy of tr(M^T R) for Haar R in O(n), M of shape (n, n); the mean is 0.
+
+    The variance is |M|^2 / n exactly. The proxy v is such that P(tr(M^T R) >= t) <= exp(-t^2 / 2v): a Gaussian matrix is G = R S with
+    S = (G^T G)^1/2 independent of R and E S = c I, so by Jensen's inequality E exp(tr M^T R) <= E exp(tr M^T G / c) =
+    exp(|M|^2 / 2c^2); and n c = E |G|_nuclear is at least E sum of the diagonal of R in G = QR, the sum of the mean chi_k, k = 1..n.
+    """
+    n = len(M)
+    k = np.arange(1, n + 1)
+    c = float(np.mean(np.sqrt(2) * np.exp(gammaln((k + 1) / 2) - gammaln(k / 2))))
+    squares = float((M**2).sum())
+    return squares / n, squares / c**2

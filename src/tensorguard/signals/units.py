@@ -1,0 +1,101 @@
+"""The unit index: neurons of two models that read alike *and* carry the same number.
+
+The order of a block's neurons is an accident of its initialisation: under the null hypothesis (independent initialisations, whatever
+the data; after Zhu et al. 2025, arXiv 2502.12292) the second model's numbers are exchangeable, independently per block. Neurons are
+matched by what they read alone; then the count c of matches with equal numbers has factorial moments of at most lambda^k,
+lambda = sum over blocks of matches / neurons, because (n)_k / (h)_k <= (n / h)^k. So its generating function is at most a Poisson variable's,
+and Chernoff's bound, ln p <= c - lambda - c ln(c / lambda), is proven at every size. It stays valid when both models share embeddings.
+Sensitive to any permutation of neurons.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tensorguard.signals.null_draws import SMALLEST_LOG10_P
+
+ALIKE = 0.5
+"""Cosine of two readers in the fixed basis below which they are no match."""
+
+
+@dataclass(frozen=True, slots=True)
+class UnitTable:
+    """The unit tables of one model's blocks.
+
+    Attributes:
+        index: Neurons' numbers, of shape (B, units), -1 for none.
+        vectors: Their readers up to scale, of shape (B, units, n).
+        count: Neurons per block, of shape (B,).
+    """
+
+    index: NDArray[np.int32]
+    vectors: NDArray[np.int8]
+    count: NDArray[np.int32]
+
+
+@dataclass(frozen=True, slots=True)
+class UnitEvidence:
+    """What the unit tables say.
+
+    Attributes:
+        matched: Neurons matched by what they read.
+        same: Those of them with the same number.
+        expected: lambda, the most that is expected of `same` under the null.
+        log10_p: The bound above, at least -300.
+        per_pair: (matched, same) of each pair of blocks.
+    """
+
+    matched: int
+    same: int
+    expected: float
+    log10_p: float
+    per_pair: tuple[tuple[int, int], ...]
+
+
+def unit_evidence(a: UnitTable, b: UnitTable, pairs: Sequence[tuple[int, int]]) -> UnitEvidence:
+    """Test whether neurons of paired blocks carry the same numbers.
+
+    Args:
+        a: The first model's tables.
+        b: The second's.
+        pairs: (block of a, block of b), no block twice, chosen without regard to the order of neurons: all of what is proven is
+            conditional on the pairs. Operators are blind to that order, so pairs found by them cost nothing.
+    """
+    counts = []
+    expected = 0.0
+    for first, second in pairs:
+        matches = _matches(a.vectors[first][a.index[first] >= 0], b.vectors[second][b.index[second] >= 0])
+        numbers = a.index[first][a.index[first] >= 0][matches[0]], b.index[second][b.index[second] >= 0][matches[1]]
+        counts.append((len(matches[0]), int((numbers[0] == numbers[1]).sum())))
+        expected += len(matches[0]) / max(1, min(int(a.count[first]), int(b.count[second])))
+    matched, same = (sum(each[i] for each in counts) for i in (0, 1))
+    return UnitEvidence(matched, same, expected, log10_bound(same, expected), tuple(counts))
+
+
+def log10_bound(count: int, expected: float) -> float:
+    """Return log10 of Chernoff's bound that a count is reached whose factorial moments are at most a Poisson variable's."""
+    if count <= expected or not count:
+        return 0.0
+    natural = count - expected - count * np.log(count / expected)
+    return max(SMALLEST_LOG10_P, float(natural / np.log(10)))
+
+
+def _matches(A: NDArray[np.int8], B: NDArray[np.int8]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return positions of mutual nearest neighbours above the floor. A neuron whose nearest is tied has no match: a tie must not be
+    broken by position, which could carry the number.
+    """
+    none = np.empty(0, np.intp)
+    if not len(A) or not len(B):
+        return none, none
+    first, second = (each / np.maximum(np.linalg.norm(each, axis=1, keepdims=True), 1e-9) for each in (_float(A), _float(B)))
+    C = first @ second.T
+    row_best, column_best = C.max(1, keepdims=True), C.max(0, keepdims=True)
+    alone = ((C >= row_best - 1e-9).sum(1, keepdims=True) == 1) & ((C >= column_best - 1e-9).sum(0, keepdims=True) == 1)
+    found = np.nonzero((C == row_best) & (C == column_best) & alone & (C >= ALIKE))
+    return found[0], found[1]
+
+
+def _float(vectors: NDArray[np.int8]) -> NDArray[np.float64]:
+    return vectors.astype(np.float64)
