@@ -20,18 +20,28 @@ def default_cache() -> Path:
 
 
 def find_python(names: Sequence[str], given: Path | None = None) -> Path:
-    """Return the first interpreter among `names` on the PATH that starts; `given` instead, if there is one.
+    """Return the first interpreter among `names` that starts, on the PATH or in pyenv; `given` instead, if there is one.
 
     Raises:
         NotRunError: There is none.
     """
-    candidates = [str(given)] if given else [found for name in names if (found := shutil.which(name))]
+    on_path = [found for name in names if (found := shutil.which(name))]
+    candidates = [str(given)] if given else [*on_path, *(path for name in names for path in _in_pyenv(name))]
     for candidate in candidates:
-        # A version manager's shim is on the PATH even where the version behind it is not chosen: only a start tells.
-        done = subprocess.run([candidate, "-c", "import sys; print(sys.executable)"], capture_output=True, text=True, check=False)
+        # pyenv's shim is on the PATH even where the version behind it is not chosen: only a start tells.
+        done = subprocess.run(
+            [candidate, "-c", "import sys; print(sys.executable)"], capture_output=True, text=True, check=False
+        )
         if done.returncode == 0:
             return Path(done.stdout.strip())
     raise NotRunError(f"no interpreter: looked for {', '.join(candidates or names)}")
+
+
+def _in_pyenv(name: str) -> list[str]:
+    """Where pyenv has an interpreter, chosen or not."""
+    if not (pyenv := shutil.which("pyenv")):
+        return []
+    return subprocess.run([pyenv, "whence", "--path", name], capture_output=True, text=True, check=False).stdout.split()
 
 
 def this_python() -> Path:

@@ -19,7 +19,7 @@ class Paper16:
         self._distances: dict[tuple[Path, Path], float] = {}
 
     def prepare(self, model: Path) -> int:
-        found = fingerprint_model(model, settings=Settings(digests=False, search=(model.parent,)), workers=1)
+        found = fingerprint_model(model, settings=Settings(lineage=False, search=(model.parent,)), workers=1)
         self._prints[model] = found
         return len(msgspec.json.encode(found.features))
 

@@ -7,6 +7,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,8 @@ class ProcessRival:
         self._module = module
         self._interpreter = interpreter
         self._process: subprocess.Popen[str] | None = None
-        self._log = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")  # noqa: SIM115: lives as long as the process
+        # Lives as long as the process.
+        self._log = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")  # noqa: SIM115
         self._usage = Usage(0.0, 0, 0)
 
     def prepare(self, models: Sequence[Path]) -> None:
@@ -57,8 +59,9 @@ class ProcessRival:
 
     def close(self) -> None:
         if self._process and self._process.stdin:
-            self._process.stdin.close()
-            self._process.wait(timeout=60)
+            with suppress(BrokenPipeError):
+                self._process.stdin.close()
+            self._process.wait()
         self._process = None
         self._log.close()
 
@@ -66,7 +69,14 @@ class ProcessRival:
         command = [str(self._interpreter()), "-m", f"benchmarks.rivals.{self._module}"]
         began = time.perf_counter()
         process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._log, text=True, encoding="utf-8", cwd=_ROOT, env=os.environ | _OFFLINE
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._log,
+            text=True,
+            encoding="utf-8",
+            cwd=_ROOT,
+            env=os.environ | _OFFLINE,
         )
         ready = self._reply(process)
         self._usage = Usage(time.perf_counter() - began, ready["memory"], ready["memory"])

@@ -35,7 +35,8 @@ def _tensors(model: Path) -> dict[str, tuple[Path, tuple[int, ...]]]:
     found: dict[str, tuple[Path, tuple[int, ...]]] = {}
     for path in _files(model):
         with safe_open(path, "pt") as file:
-            found |= {name: (path, tuple(file.get_slice(name).get_shape())) for name in file.keys()}  # noqa: SIM118: not a dict
+            names = file.keys()
+            found |= {name: (path, tuple(file.get_slice(name).get_shape())) for name in names}
     return found
 
 

@@ -22,7 +22,7 @@ VOCABULARY = 2048
 SEPARATOR = "<|endoftext|>"
 """Stands between documents; id 0."""
 LENGTH = 128
-BATCH = 6
+BATCH = 4
 
 
 class Corpora:

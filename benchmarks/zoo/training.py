@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 Loss = Callable[[torch.Tensor], torch.Tensor]
-TAIL = 10
+TAIL = 30
 """The final loss is the mean over this many last steps."""
 
 
@@ -34,7 +34,9 @@ def distillation_loss(student: nn.Module, teacher: nn.Module) -> Loss:
     return loss
 
 
-def train(model: nn.Module, loss_of: Loss, batches: Iterable[torch.Tensor], *, steps: int, rate: float, decay: float = 0.1) -> float:
+def train(
+    model: nn.Module, loss_of: Loss, batches: Iterable[torch.Tensor], *, steps: int, rate: float, decay: float = 0.1
+) -> float:
     """Train what has `requires_grad`, in place.
 
     Args:

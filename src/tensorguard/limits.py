@@ -9,6 +9,9 @@ MAX_JSON_BYTES = 64_000_000
 MAX_CONFIG_BYTES = 8_000_000
 """Longest configuration or features file that is parsed."""
 
+MAX_TOKENIZER_BYTES = 64_000_000
+"""Longest tokenizer file that is parsed."""
+
 MAX_JSON_VALUES = 12_000_000
 """Most commas and brackets in one JSON text: what bounds the memory that parsing it takes."""
 

@@ -5,11 +5,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+import transformers
 from numpy.typing import NDArray
 
 from support.models import arrays, matrix, stored, tiny, view_of
 from tensorguard.tensors.folding import Folding, Folds, folds
-from tensorguard.tensors.grouping import HeadDimensions
 from tensorguard.tensors.view import View, canonical_view
 from tensorguard.tensors.weight import Weight
 
@@ -258,6 +258,23 @@ def test_a_gain_that_does_not_fit_is_left_out_with_a_notice(bad: NDArray[np.floa
     assert "blk.1.ffn_norm.weight" in through.notices[0]
 
 
+def test_a_vision_tower_has_gains_of_its_own_kind() -> None:
+    language = arrays(tiny("gemma3_text", head_dim=8))
+    vision = arrays(
+        transformers.SiglipVisionModel(
+            transformers.SiglipVisionConfig(hidden_size=24, intermediate_size=40, num_hidden_layers=2)
+        )
+    )
+    named = {f"language_model.{n}": a for n, a in language.items()} | {f"vision_tower.{n}": a for n, a in vision.items()}
+    view = canonical_view(stored(named), {"model_type": "gemma3"}, "safetensors")
+    through = folds(view, "safetensors")
+    fold = through.reader("vision", 0, "q")
+    np.testing.assert_array_equal(fold.gain, next(a for n, a in vision.items() if n.endswith("layers.0.layer_norm1.weight")))
+    assert fold.centred
+    np.testing.assert_array_equal(through.reader("decoder", 0, "q").gain, language["model.layers.0.input_layernorm.weight"] + 1)
+    assert not through.reader("decoder", 0, "q").centred
+
+
 def test_onto_is_the_folded_matrix_applied() -> None:
     rng = np.random.default_rng(1)
     w, x, gain = (rng.normal(size=s).astype(np.float32) for s in ((5, 8), (8, 3), (8,)))
@@ -266,29 +283,3 @@ def test_onto_is_the_folded_matrix_applied() -> None:
     np.testing.assert_allclose(w @ fold.onto(x), w @ np.diag(gain) @ projector @ x, atol=1e-5)
     np.testing.assert_allclose(fold.onto(x).T @ w.T, x.T @ projector @ np.diag(gain) @ w.T, atol=1e-5)
     np.testing.assert_array_equal(Folding().onto(x), x)
-
-
-@pytest.mark.parametrize(
-    ("model_type", "settings", "config", "expected"),
-    [
-        ("qwen3", {"head_dim": 16}, False, 16),
-        ("llama", {}, True, 8),
-        ("llama", {}, False, None),
-        ("gemma3_text", {"head_dim": 4}, False, 4),
-        ("olmo2", {}, False, None),
-        ("olmo2", {}, True, 8),
-        ("cohere", {"use_qk_norm": True}, False, 8),
-    ],
-)
-def test_head_dimensions(model_type: str, settings: dict[str, Any], config: bool, expected: int | None) -> None:
-    model = tiny(model_type, **settings)
-    view = canonical_view(stored(arrays(model)), model.config.to_dict() if config else {}, "safetensors")
-    rows = {w.role: w.shape[0] for w in view.weights if w.layer == 1}
-    heads = HeadDimensions(view, model.config.to_dict() if config else {}, "safetensors")
-    assert heads.head_dimension(1, rows["q"], rows["k"]) == expected
-
-
-def test_a_configuration_that_does_not_fit_gives_no_head_dimension() -> None:
-    view = view_of(tiny("llama"))
-    assert HeadDimensions(view, {"num_attention_heads": 5}, "safetensors").head_dimension(0, 32, 16) is None
-    assert HeadDimensions(view, {"num_attention_heads": 4, "head_dim": 8}, "safetensors").head_dimension(0, 32, 12) is None

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Iterator
 from copy import deepcopy
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -39,19 +39,19 @@ class Anatomy:
 
     @property
     def hidden(self) -> int:
-        return self.top["embed"].shape[1]
+        return int(self.top["embed"].shape[1])
 
     @property
     def heads(self) -> int:
-        return self.layers[0].parts["q"].shape[0] // self.head_dim
+        return len(self.layers[0].parts["q"]) // self.head_dim
 
     @property
     def groups(self) -> int:
-        return self.layers[0].parts["k"].shape[0] // self.head_dim
+        return len(self.layers[0].parts["k"]) // self.head_dim
 
     @property
     def intermediate(self) -> int:
-        return self.layers[0].mlps[0]["up"].shape[0]
+        return len(self.layers[0].mlps[0]["up"])
 
     @property
     def mlps(self) -> Iterator[Parts]:
@@ -156,8 +156,3 @@ def layer_number(name: str) -> int | None:
     """The layer that a tensor's name speaks of, None outside the layers."""
     found = re.search(r"\.(?:layers|h)\.(\d+)\.", name)
     return int(found[1]) if found else None
-
-
-def changed(checkpoint: Checkpoint, tensors: Parts) -> Checkpoint:
-    """The same model with other tensors of the same names."""
-    return replace(checkpoint, tensors=tensors)

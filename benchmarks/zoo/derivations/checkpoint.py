@@ -13,6 +13,7 @@ from safetensors.torch import load_file, save_file
 from benchmarks.zoo import manifest
 
 Tensor = NDArray[np.floating[Any]]
+Indices = NDArray[np.integer[Any]]
 
 _WEIGHTS = "model.safetensors"
 _CONFIG = "config.json"
@@ -48,7 +49,7 @@ class Facts:
 
     layer_map: list[list[int | None]] | None = None
     notes: str = ""
-    token_ids: NDArray[np.intp] | None = None
+    token_ids: Indices | None = None
     names: dict[str, str] | None = None
 
 

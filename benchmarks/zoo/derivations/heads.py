@@ -4,10 +4,10 @@ import numpy as np
 from numpy.random import Generator
 
 from benchmarks.zoo.derivations.anatomy import Anatomy, Parts
-from benchmarks.zoo.derivations.checkpoint import Tensor
+from benchmarks.zoo.derivations.checkpoint import Indices, Tensor
 
 
-def take(model: Anatomy, groups: Tensor, members: Tensor) -> None:
+def take(model: Anatomy, groups: Indices, members: Indices) -> None:
     """Keep some key/value groups and, in each of them, some query heads, in that order, in every layer.
 
     Args:
@@ -70,7 +70,7 @@ def change_key_basis(model: Anatomy, random: Generator) -> None:
         _on_rows(layer.parts, "q", np.repeat(np.linalg.inv(keys).transpose(0, 2, 1), share, axis=0))
 
 
-def _rows(heads: Tensor, width: int) -> Tensor:
+def _rows(heads: Indices, width: int) -> Indices:
     return (heads.reshape(-1)[:, None] * width + np.arange(width)).ravel()
 
 

@@ -4,12 +4,12 @@ import numpy as np
 from numpy.random import Generator
 
 from benchmarks.zoo.derivations.anatomy import Anatomy, Parts
-from benchmarks.zoo.derivations.checkpoint import Tensor
+from benchmarks.zoo.derivations.checkpoint import Indices, Tensor
 
 _READERS = ("gate", "gate.bias", "up", "up.bias")
 
 
-def take(mlp: Parts, chosen: Tensor) -> None:
+def take(mlp: Parts, chosen: Indices) -> None:
     """Keep the neurons `chosen`, in that order; a neuron may be taken twice."""
     mlp.update({name: mlp[name][chosen] for name in _READERS if name in mlp})
     mlp["down"] = mlp["down"][:, chosen]
@@ -45,9 +45,9 @@ def rescale_gate(model: Anatomy, random: Generator) -> None:
 
 def pad(model: Anatomy, random: Generator) -> None:
     """Append neurons that add nothing: an eighth as many with a random reader and no writer, and an eighth halved in two."""
-    count = model.intermediate // 8
+    size = model.intermediate
+    count = size // 8
     for mlp in model.mlps:
-        size = model.intermediate if mlp is model.layers[0].mlps[0] else mlp["up"].shape[0]
         halved = random.choice(size, count, replace=False)
         take(mlp, np.concatenate([np.arange(size), halved, random.choice(size, count)]))
         mlp["down"][:, halved] /= 2

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.random import Generator
 
 from benchmarks.zoo.derivations.anatomy import Anatomy, Parts
-from benchmarks.zoo.derivations.checkpoint import Tensor
+from benchmarks.zoo.derivations.checkpoint import Indices, Tensor
 
 _OUTPUT_NORMS = ("attention_output_norm", "mlp_output_norm")
 
@@ -37,7 +37,7 @@ def untie(model: Anatomy, _random: Generator | None = None) -> None:
     model.top.setdefault("head", model.top["embed"].copy())
 
 
-def take_hidden(model: Anatomy, chosen: Tensor) -> None:
+def take_hidden(model: Anatomy, chosen: Indices) -> None:
     """Keep these coordinates of the residual stream, in this order."""
     _reshape(model, lambda rows: rows[:, chosen])
     norms = [(model.top, "final_norm")]
@@ -59,7 +59,7 @@ def permute_and_sign(model: Anatomy, random: Generator) -> None:
     _reshape(model, lambda rows: rows * signs)
 
 
-def fold_gains(model: Anatomy) -> None:
+def fold_gains(model: Anatomy, _random: Generator | None = None) -> None:
     """Move what every pre-norm multiplies and adds into the matrices that read it; the head gets its own copy first.
 
     The head has no bias to take the final LayerNorm's, which stays, divided by the gain.

@@ -1,11 +1,11 @@
 """Distances, clusters and families of models, from their stored fingerprints or from the models themselves."""
 
-import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tensorguard.api.fingerprints import Settings, fingerprint_model
+from tensorguard.api.lineage import MOST_COMPARED, Pair, add_deep, relate
 from tensorguard.errors import NotFoundError, UsageError
 from tensorguard.family import classify as classifying
 from tensorguard.family import clustering as clusters
@@ -20,11 +20,7 @@ from tensorguard.fingerprint.base import Fingerprint
 from tensorguard.fingerprint.features import SUFFIX as FEATURES_SUFFIX
 from tensorguard.fingerprint.features import FeatureVector, features_files, load_features, vector
 from tensorguard.fingerprint.file import SUFFIX, read_fingerprint
-from tensorguard.lineage.identity import Identity, compare_identity
 from tensorguard.progress import Progress
-
-MOST_COMPARED = 100
-"""Digests of more models are not compared pair by pair."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,13 +28,12 @@ class Comparison:
     """What is known about several models.
 
     Attributes:
-        similarity: How far apart their 16 numbers are.
-        identities: What equal tensors prove, for each pair of models that have digests and share a tensor; of two models alone,
-            also that they share none. (first name, second name, finding).
+        similarity: How far apart their 16 numbers are; None where they were made with different specifications.
+        pairs: How those that have a whole fingerprint are related, pair by pair.
     """
 
-    similarity: Similarity
-    identities: tuple[tuple[str, str, Identity], ...]
+    similarity: Similarity | None
+    pairs: tuple[Pair, ...]
 
 
 def load_vectors(
@@ -63,27 +58,37 @@ def compare(
     *,
     reference: Path | str | None = None,
     include_size: bool = False,
+    deep: bool = False,
     settings: Settings | None = None,
     progress: Progress | None = None,
 ) -> Comparison:
-    """Tell how far apart models are, two or many, and which tensors they share.
+    """Tell how models are related, two or many, and how far apart their 16 numbers are.
 
     Args:
         inputs: See `load_vectors`.
         reference: A saved clustering or a folder of features to standardise by, instead of the models given.
         include_size: Use `total_params` too.
+        deep: Also read both of two models and compare them value by value.
         settings: How to fingerprint models.
         progress: Hears how far that is.
 
     Raises:
         NotFoundError: An input does not exist.
         InputError: An input is malformed.
-        UsageError: Fewer than two models, two of one name, or features of different specifications.
+        UsageError: Fewer than two models, two of one name, nothing to compare them by, fingerprints of different keys, or `deep`
+            without two models.
     """
     loaded = _load(inputs, settings, progress)
+    whole = [each for _, each in loaded if each is not None and (each.digests or each.sketches)]
     space = None if reference is None else _space(Path(reference), include_size=include_size)
-    found = similarity.compare([numbers for numbers, _ in loaded], space, include_size=include_size)
-    return Comparison(found, _identities([each for _, each in loaded if each is not None and each.digests]))
+    pairs = relate(whole, progress=progress) if len(whole) <= MOST_COMPARED else ()
+    if deep:
+        if len(pairs) != 1:
+            raise UsageError("a deep comparison is of two models", hint="leave --deep out, or name two")
+        pairs = (add_deep(pairs[0], inputs, settings=settings, progress=progress),)
+    numbers = [each for each, _ in loaded]
+    alike = len({each.specification for each in numbers}) == 1
+    return Comparison(similarity.compare(numbers, space, include_size=include_size) if alike or not pairs else None, pairs)
 
 
 def cluster(
@@ -175,15 +180,6 @@ def _features(path: Path) -> tuple[FeatureVector, Fingerprint | None]:
 
 def _with_vector(found: Fingerprint) -> tuple[FeatureVector, Fingerprint]:
     return vector(found), found
-
-
-def _identities(found: Sequence[Fingerprint]) -> tuple[tuple[str, str, Identity], ...]:
-    """Compare the digests of all pairs, in the order of their names."""
-    ordered = sorted(found, key=lambda each: each.name)
-    if len(ordered) > MOST_COMPARED:
-        return ()
-    pairs = [(a.name, b.name, compare_identity(a, b)) for a, b in itertools.combinations(ordered, 2)]
-    return tuple(pair for pair in pairs if pair[2].equal or len(found) == 2)
 
 
 def _holds_features(path: Path) -> bool:

@@ -132,17 +132,19 @@ def _fingerprint(model: Model, settings: Settings, engine: Engine, progress: Pro
 
 
 def _sweep(model: Model, view: View, settings: Settings, engine: Engine, progress: Progress) -> Swept:
-    return sweep(
+    words = model.vocabulary.find(ANCHOR_WORDS)
+    swept = sweep(
         view,
         folds(view, model.container),
         HeadDimensions(view, model.config, model.container),
-        model.vocabulary.find(ANCHOR_WORDS),
+        words.numbers,
         engine=engine,
         products=settings.products(),
         progress=progress,
         key=settings.key,
         skip_nonfinite=settings.skip_nonfinite,
     )
+    return replace(swept, notices=(*([words.notice] if words.notice else []), *swept.notices))
 
 
 def _damage(view: View, found: Sequence[TensorDigest]) -> list[str]:

@@ -14,6 +14,7 @@ from tensorguard.errors import InputError, utf8
 from tensorguard.formats.adapter import is_adapter
 from tensorguard.formats.base import Checkpoint, TensorInfo
 from tensorguard.formats.opening import checkpoint_name
+from tensorguard.formats.vocabulary import Vocabulary
 from tensorguard.tensors.base import Stored
 from tensorguard.tensors.storage import stored_tensors
 from tensorguard.tensors.view import View, canonical_view
@@ -32,6 +33,7 @@ class Model:
         header_digest: Digest of all names, dtypes and shapes (and of the adapter's), to notice that a file is another one.
         modified: When the newest of its files was last changed, in nanoseconds since 1970.
         notices: Things to know, a sentence each.
+        vocabulary: Its tokens, read when they are asked for; an adapter has those of its base.
     """
 
     name: str
@@ -42,6 +44,7 @@ class Model:
     header_digest: str
     modified: int
     notices: tuple[str, ...] = ()
+    vocabulary: Vocabulary = field(default_factory=Vocabulary)
 
     def view(self) -> View:
         """Return the canonical view: what each tensor is, in an order that does not depend on the file.
@@ -128,4 +131,5 @@ def _model(
         header_digest=digest.hexdigest(),
         modified=max((info.source.modified for info in infos), default=0),
         notices=notices,
+        vocabulary=Vocabulary(checkpoint.vocabulary),
     )

@@ -30,7 +30,7 @@ def classify(
     from tensorguard.reports.classification import report
 
     clustering = load_clustering(families)
-    settings = Settings(digests=False, base=base, search=tuple(search))
+    settings = Settings(lineage=False, base=base, search=tuple(search))
     with progress(quiet=quiet) as listener:
         found = run(model, clustering, threshold=threshold, settings=settings, progress=listener)
     deliver(report(found, clustering), reports, as_json=as_json)

@@ -5,7 +5,7 @@ from pathlib import Path
 import typer
 
 from tensorguard.cli.bar import progress
-from tensorguard.cli.options import BASE, DEVICE, QUIET, REPEATS, SEARCH, SEED, SKIP_NONFINITE
+from tensorguard.cli.options import BASE, DEVICE, KEY_FILE, QUIET, REPEATS, SEARCH, SEED, SKIP_NONFINITE, key
 from tensorguard.cli.output import JSON, deliver
 
 
@@ -18,9 +18,10 @@ def fingerprint(
     seed: int = SEED,
     layers: str = typer.Option("3", help="Layers of each category that are asked, or `all`."),
     features: str = typer.Option("paper", help="`paper`: the 16 numbers; `extended`: richer ones beside them."),
-    digests: bool = typer.Option(
-        True, help="Also digest all values, which reads the whole model: certain evidence for `compare`."
+    lineage: bool = typer.Option(
+        True, help="Also the lineage fingerprint: digests and sketches of all tensors, which reads the whole model."
     ),
+    key_file: Path | None = KEY_FILE,
     workers: int | None = typer.Option(
         None, min=1, help="Threads for one model, processes for many.", show_default="all processors"
     ),
@@ -47,7 +48,7 @@ def fingerprint(
     from tensorguard.reports.fingerprints import report
 
     specification = Specification(ProbeSpec(seed=seed, repeats=repeats), _layers(layers))
-    settings = Settings(specification, device, _extended(features), digests, skip_nonfinite, base, tuple(search))
+    settings = Settings(specification, device, _extended(features), lineage, key(key_file), skip_nonfinite, base, tuple(search))
     budget = None if memory is None else int(memory * 1e9)
     with progress(quiet=quiet) as listener:
         outcomes = list(

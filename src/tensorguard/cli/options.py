@@ -1,6 +1,12 @@
 """Options that several commands share."""
 
+from pathlib import Path
+from typing import TYPE_CHECKING
+
 import typer
+
+if TYPE_CHECKING:
+    from tensorguard.probes.rademacher import Key
 
 QUIET = typer.Option(False, "--quiet", "-q", help="No progress bar.")
 BASE = typer.Option(None, "--base", help="The base of the models that are adapters.")
@@ -14,6 +20,23 @@ DEVICE = typer.Option("cpu", help="`cpu`, or `cuda` with the `gpu` extra.")
 SKIP_NONFINITE = typer.Option(False, "--skip-nonfinite", help="Leave tensors with NaN or infinite values out, and list them.")
 INCLUDE_SIZE = typer.Option(False, "--include-size", help="Use total_params too; on the published data that costs 16 points.")
 BASES = typer.Option(None, "--bases", metavar="NAME,NAME,...", help="The base models; by default those of the labels file.")
+
+KEY_FILE = typer.Option(
+    None, "--key-file", help="A file of at least 16 secret bytes: probes of your own, which nobody can forge answers to."
+)
+
+
+def key(path: Path | None) -> "Key":
+    """Return the key of a key file, or the public one without a file.
+
+    Raises:
+        NotFoundError: There is no such file.
+        InputError: It holds too few bytes, or far too many.
+    """
+    from tensorguard.api.keys import read_key
+    from tensorguard.probes.rademacher import PUBLIC
+
+    return PUBLIC if path is None else read_key(path)
 
 
 def names(text: str | None) -> list[str] | None:

@@ -1,7 +1,7 @@
 """Run tasks on a pool a little ahead of whoever takes their results."""
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future
 
 from tensorguard.engines.base import Item, Result
@@ -10,7 +10,7 @@ _AHEAD = 2
 """Tasks in flight per worker: enough to keep it busy, few enough that results cannot pile up."""
 
 
-def map_ahead(pool: Executor, workers: int, function: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[Result]:
+def map_ahead(pool: Executor, workers: int, function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
     """Yield function(item) for every item, in order; whatever ends the iteration, what has not begun is cancelled."""
     waiting: deque[Future[Result]] = deque()
     try:

@@ -1,6 +1,6 @@
 """The protocol of an engine: something that applies a function to many items."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from typing import Protocol, TypeVar
 
 Item = TypeVar("Item")
@@ -14,5 +14,5 @@ class Engine(Protocol):
     def workers(self) -> int:
         """How many tasks run at a time."""
 
-    def map(self, function: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[Result]:
+    def map(self, function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
         """Yield function(item) for every item, in order; the first exception ends the rest."""

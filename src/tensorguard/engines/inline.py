@@ -1,6 +1,6 @@
 """One task after the other, in this thread."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 
 from threadpoolctl import threadpool_limits
 
@@ -13,7 +13,7 @@ class Inline:
 
     workers = 1
 
-    def map(self, function: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[Result]:
+    def map(self, function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
         """Yield results in order; see `Engine.map`."""
         keep_freed_memory()
         with threadpool_limits(1, user_api="blas"):

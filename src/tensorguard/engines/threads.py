@@ -1,6 +1,6 @@
 """Several threads of this process: reading, decoding and matrix products all run outside the interpreter's lock."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 from threadpoolctl import threadpool_limits
@@ -20,7 +20,7 @@ class Threads:
     def __init__(self, workers: int) -> None:
         self.workers = workers
 
-    def map(self, function: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[Result]:
+    def map(self, function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
         """Yield results in order; see `Engine.map`."""
         keep_freed_memory()
         with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(self.workers) as pool:

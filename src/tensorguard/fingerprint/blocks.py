@@ -15,6 +15,9 @@ _ATTENTION, _GATED, _PLAIN = {"q", "k", "v", "o"}, {"gate", "up", "down"}, {"fc_
 _BASES = (FIXED_COLUMNS, WORD_COLUMNS, ID_COLUMNS)
 _LIKELY_HEADS = (128, 64)
 
+_Unit = tuple[str, int, int | None, bool]
+"""Stack, layer, expert, whether attention: what operators are made of together."""
+
 Arrays = tuple[NDArray[np.int8], NDArray[np.float16], NDArray[np.float16]]
 
 
@@ -23,65 +26,71 @@ class Blocks:
 
     Args:
         blocks: (stack, layer) of every block.
-        head: Tells rows per head from (layer, query rows, key rows), or None.
+        head: Tells rows per head from (layer, query rows, key rows, stack), or None.
     """
 
-    def __init__(self, blocks: Sequence[tuple[str, int]], head: Callable[[int, int, int], int | None]) -> None:
+    def __init__(self, blocks: Sequence[tuple[str, int]], head: Callable[[int, int, int, str], int | None]) -> None:
         self._head = head
         self._index = {block: place for place, block in enumerate(blocks)}
-        self._waiting: dict[tuple[str, int, int | None, bool], dict[str, Float32]] = {}
+        self._waiting: dict[_Unit, dict[str, Float32]] = {}
         self._sums = [
-            np.zeros((len(blocks), len(OPERATORS), columns.stop - columns.start, columns.stop - columns.start)) for columns in _BASES
+            np.zeros((len(blocks), len(OPERATORS), columns.stop - columns.start, columns.stop - columns.start))
+            for columns in _BASES
         ]
         self.units = [UnitTable() for _ in blocks]
         self.guessed_heads = False
 
     def take(self, weight: Weight, response: Float32) -> None:
-        """Take a matrix's responses: W X of a reader, W^T X of a writer, float32 of shape (rows or d, columns)."""
+        """Take a matrix's responses: W X of a reader, W^T X of a writer, float32 of shape (rows or d, columns).
+
+        A block's matrices come one after the other: what is not complete when the next block begins never will be (MLA).
+        """
         if weight.layer is None:
             return
         attention = weight.role in _ATTENTION
         key = (weight.stack, weight.layer, weight.expert, attention)
+        if self._waiting and next(iter(self._waiting))[:2] != key[:2]:
+            self._waiting.clear()
         held = self._waiting.setdefault(key, {})
-        held[weight.role] = response
+        held[weight.role] = np.nan_to_num(response, nan=0, posinf=0, neginf=0)  # it may have overflowed
         roles = held.keys()
         if attention and roles >= {"q", "k"}:
             self._query_key(key, held.pop("q"), held.pop("k"))
         if attention and roles >= {"v", "o"}:
             self._value_output(key, held.pop("v"), held.pop("o"))
         if roles >= _GATED or roles >= _PLAIN:
-            self._neurons(key, held)
-            held.clear()
+            self._neurons(key, self._waiting.pop(key))
 
     def operators(self) -> Arrays:
         """Return the operators as they are stored: see `Sketches.fixed`, `words` and `ids`."""
-        fixed, words, ids = (np.where(np.isfinite(sums), sums, 0) for sums in self._sums)
+        fixed, words, ids = self._sums
         return (
             np.round(127 * _scaled(without_identity(fixed))).astype(np.int8),
             _scaled(words).astype(np.float16),
             _scaled(ids).astype(np.float16),
         )
 
-    def _add(self, key: tuple[str, int, int | None, bool], operator: str, form: Callable[[slice], NDArray[np.float64]]) -> None:
+    def _add(self, key: _Unit, operator: str, form: Callable[[slice], NDArray[np.float64]]) -> None:
         place, which = self._index[key[0], key[1]], OPERATORS.index(operator)
         for sums, columns in zip(self._sums, _BASES, strict=True):
-            with np.errstate(over="ignore", invalid="ignore"):
-                sums[place, which] += form(columns)
+            sums[place, which] += form(columns)
 
-    def _query_key(self, key: tuple[str, int, int | None, bool], Q: Float32, K: Float32) -> None:
-        head = self._head_rows(key[1], len(Q), len(K))
+    def _query_key(self, key: _Unit, Q: Float32, K: Float32) -> None:
+        head = self._head_rows(key, len(Q), len(K))
         if head:
             self._add(key, "QK", lambda c: query_key(Q[:, c], K[:, c], head))
 
-    def _value_output(self, key: tuple[str, int, int | None, bool], V: Float32, O: Float32) -> None:  # noqa: E741
-        head = self._head_rows(key[1], len(O), len(V))
+    def _value_output(self, key: _Unit, V: Float32, O: Float32) -> None:  # noqa: E741
+        head = self._head_rows(key, len(O), len(V))
         if head:
             self._add(key, "VO", lambda c: value_output(V[:, c], O[:, c], len(V) // head))
 
-    def _neurons(self, key: tuple[str, int, int | None, bool], held: dict[str, Float32]) -> None:
+    def _neurons(self, key: _Unit, held: dict[str, Float32]) -> None:
         table = self.units[self._index[key[0], key[1]]]
         if "fc_in" in held:
             reads, writes = held["fc_in"], held["fc_out"]
+            if len(reads) != len(writes):
+                return
             self._add(key, "DU", lambda c: down_up(writes[:, c], reads[:, c]))
             table.add(reads[:, FIXED_COLUMNS], [writes[:, FIXED_COLUMNS]])
             return
@@ -93,13 +102,13 @@ class Blocks:
         self._add(key, "GU", lambda c: gate_up(gate[:, c], up[:, c]))
         table.add(gate[:, FIXED_COLUMNS], [up[:, FIXED_COLUMNS], down[:, FIXED_COLUMNS]])
 
-    def _head_rows(self, layer: int, many: int, few: int) -> int | None:
+    def _head_rows(self, key: _Unit, many: int, few: int) -> int | None:
         """Return rows per head; where nothing says it, any number that divides will do unless heads are grouped."""
         if many == few:
             return few
-        if many % few:
+        if not few or many % few:
             return None
-        known = self._head(layer, many, few)
+        known = self._head(key[1], many, few, key[0])
         if known and few % known == 0:
             return known
         self.guessed_heads = True

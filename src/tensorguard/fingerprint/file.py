@@ -1,7 +1,7 @@
 """The fingerprint's own file, `NAME.tgfp`: a safetensors file whose one metadata entry is a JSON document.
 
-The numbers per layer and the sketches are tensors, everything that says how they were made is in the document. The same fingerprint gives the
-same bytes.
+The numbers per layer and the sketches are tensors, everything that says how they were made is in the document. The same fingerprint
+gives the same bytes.
 """
 
 import re

@@ -18,7 +18,7 @@ from tensorguard.signals.operators import READERS, WRITERS
 from tensorguard.signals.sample import SAMPLED
 from tensorguard.tensors.base import Float32
 from tensorguard.tensors.folding import Folding, Folds
-from tensorguard.tensors.view import View
+from tensorguard.tensors.view import Vector, View
 from tensorguard.tensors.weight import Weight
 
 FIXED_COLUMNS = slice(0, FIXED)
@@ -63,11 +63,14 @@ class Questions:
         self._key = key
         self.width = stream_width(view.weights)
         self.anchors = _anchors(view, folds, words, self.width)
-        self._columns: Float32 = np.hstack([fixed_basis(key, self.width), self.anchors.rows.T]) if self.width else np.empty((0, 0))
+        self._columns: Float32 = np.hstack([fixed_basis(key, self.width), self.anchors.rows.T])
         self._seen = lru_cache(maxsize=_FOLDABLE)(self._seen_through)
 
-    def of(self, weight: Weight) -> Question:
-        """Return what to ask a matrix."""
+    def of(self, member: Weight | Vector) -> Question:
+        """Return what to ask a matrix, or a vector: nothing but its digest."""
+        if isinstance(member, Vector):
+            return Question(member.stored, self._key)
+        weight = member
         rows, columns = weight.shape
         inside = weight.stack in LANGUAGE and weight.layer is not None
         forward = backward = None
@@ -79,13 +82,15 @@ class Questions:
 
     def _seen_through(self, stack: str, layer: int | None, role: str, writes: bool) -> Float32:
         fold = self._folds.writer(stack, layer, role) if writes else self._folds.reader(stack, layer, role)
-        seen = fold.onto(self._columns)
+        seen = _fitting(fold, self.width).onto(self._columns)
         return np.ascontiguousarray(seen if writes else np.hstack([seen, response_inputs(self._key, self.width)]))
 
 
 def stream_width(weights: Sequence[Weight]) -> int:
-    """Return the width of the residual stream: what most matrices of a block read; 0 where there are none."""
-    widths = Counter(w.shape[1] for w in weights if w.layer is not None and w.stack in LANGUAGE and w.role in READERS)
+    """Return the width of the residual stream: what most matrices of a block read, or else the embedding's; 0 where there are none."""
+    language = [w for w in weights if w.stack in LANGUAGE]
+    widths = Counter(w.shape[1] for w in language if w.layer is not None and w.role in READERS)
+    widths = widths or Counter(w.shape[1] for w in language if w.role == "embed")
     return max(widths, key=lambda width: (widths[width], width), default=0)
 
 
@@ -96,9 +101,16 @@ def _anchors(view: View, folds: Folds, words: Sequence[int | None], width: int) 
     if embed is None or head is None:
         empty = np.zeros((len(tokens), width), np.float32)
         return Anchors(empty, empty)
-    stack = embed.stack
-    read, write = _rows(embed, tokens), _rows(head, tokens)
-    return Anchors(_unit(folds.embedding(stack).onto(_unit(read).T).T), _unit(_folded(write, folds.reader(stack, None, "lm_head"))))
+    before, after = (
+        _fitting(fold, width) for fold in (folds.embedding(embed.stack), folds.reader(embed.stack, None, "lm_head"))
+    )
+    read, write = _unit(_rows(embed, tokens)), _unit(_rows(head, tokens))
+    return Anchors(_unit(before.onto(read.T).T), _unit(_folded(write, after)))
+
+
+def _fitting(fold: Folding, width: int) -> Folding:
+    """Leave out a gain of another length: a stack may hold matrices of several widths."""
+    return fold if fold.gain is None or len(fold.gain) == width else Folding(None, fold.centred)
 
 
 def _folded(rows: Float32, fold: Folding) -> Float32:

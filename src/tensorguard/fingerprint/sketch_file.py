@@ -1,7 +1,8 @@
 """Sketches as tensors and one description of a `.tgfp`, and back, checked."""
 
+import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
@@ -21,8 +22,22 @@ from tensorguard.signals.unit_table import UNITS
 _PREFIX = "lineage."
 _SCALE = "response_scale"
 _NAMES = {"F32": "<f4", "F16": "<f2", "I8": "<i1", "I32": "<i4"}
+_KEY = re.compile("public|[0-9a-f]{16}")
 _MOST = 1 << 20
 """More blocks or matrices than this no model has."""
+
+_LARGEST = float(np.finfo(np.float32).max)
+_UNIT = 1.01
+"""No product of two unit vectors exceeds 1 by more than rounding."""
+
+
+class _Form(NamedTuple):
+    """What a tensor of the file must be: its dtype, shape, and smallest and largest value."""
+
+    dtype: str
+    shape: tuple[int, ...]
+    low: float = -_LARGEST
+    high: float = _LARGEST
 
 
 class Description(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -39,9 +54,7 @@ class Description(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 def describe(sketches: Sketches) -> dict[str, Any]:
     """Return the description, as plain data."""
     described: dict[str, Any] = msgspec.to_builtins(
-        Description(
-            METHOD, sketches.key, sketches.width, list(sketches.blocks), list(sketches.places), list(sketches.sampled)
-        )
+        Description(METHOD, sketches.key, sketches.width, list(sketches.blocks), list(sketches.places), list(sketches.sampled))
     )
     return described
 
@@ -75,7 +88,9 @@ def restore(document: object, infos: Mapping[str, TensorInfo], where: object) ->
             hint="make the fingerprint again",
         )
     _require_sane(found, where)
-    arrays = {name: _read(infos, name, dtype, shape, where) for name, (dtype, shape) in _layout(found).items()}
+    arrays = {name: _read(infos, name, form, where) for name, form in _layout(found).items()}
+    if np.any(arrays["unit_index"] >= arrays["unit_count"][:, None]):
+        raise InputError("its unit tables name neurons that their blocks do not have", where=where)
     scale = arrays.pop(_SCALE)
     arrays["response"] = arrays["response"].astype(np.float32) * scale[:, None, None]
     return Sketches(
@@ -89,45 +104,49 @@ def restore(document: object, infos: Mapping[str, TensorInfo], where: object) ->
 
 
 def _require_sane(found: Description, where: object) -> None:
-    numbers = [found.width, *(layer for _, layer in found.blocks), *(n for p in found.places for n in (p.layer or 0, p.rows, p.columns, p.parts))]
-    if min(numbers) < 0 or max(len(found.blocks), len(found.places)) > _MOST:
+    numbers = [
+        found.width,
+        *(layer for _, layer in found.blocks),
+        *(n for p in found.places for n in (p.layer or 0, p.rows, p.columns, p.parts)),
+    ]
+    if not _KEY.fullmatch(found.key) or min(numbers) < 0 or max(len(found.blocks), len(found.places)) > _MOST:
         raise InputError("its description of the sketches is absurd", where=where)
     if not all(0 <= index < len(found.places) for index in found.sampled):
         raise InputError("its row samples are of matrices that it does not list", where=where)
 
 
-def _layout(found: Description) -> dict[str, tuple[str, tuple[int, ...]]]:
-    """Return the dtype and shape that every array must have."""
+def _layout(found: Description) -> dict[str, _Form]:
+    """Return what every array must be."""
     blocks, matrices, words, ids = len(found.blocks), len(found.places), len(ANCHOR_WORDS), len(ANCHOR_IDS)
     operators = len(OPERATORS)
     return {
-        "fixed": ("I8", (blocks, operators, FIXED, FIXED)),
-        "words": ("F16", (blocks, operators, words, words)),
-        "ids": ("F16", (blocks, operators, ids, ids)),
-        "word_rows": ("F32", (words, FIXED)),
-        "id_rows": ("F32", (ids, FIXED)),
-        "word_gram": ("F32", (words, words)),
-        "id_gram": ("F32", (ids, ids)),
-        "head_word_rows": ("F32", (words, FIXED)),
-        "head_id_rows": ("F32", (ids, FIXED)),
-        "head_word_gram": ("F32", (words, words)),
-        "head_id_gram": ("F32", (ids, ids)),
-        "unit_index": ("I32", (blocks, UNITS)),
-        "unit_vectors": ("I8", (blocks, UNITS, FIXED)),
-        "unit_count": ("I32", (blocks,)),
-        "response": ("F16", (matrices, *RESPONSE)),
-        _SCALE: ("F32", (matrices,)),
-        "row_mean": ("F32", (matrices, RESPONSE[1])),
-        "traces": ("F32", (matrices, len(TRACES))),
-        "sample": ("I8", (len(found.sampled), BUCKETS)),
+        "fixed": _Form("I8", (blocks, operators, FIXED, FIXED)),
+        "words": _Form("F16", (blocks, operators, words, words), -1, 1),
+        "ids": _Form("F16", (blocks, operators, ids, ids), -1, 1),
+        "word_rows": _Form("F32", (words, FIXED), -_UNIT, _UNIT),
+        "id_rows": _Form("F32", (ids, FIXED), -_UNIT, _UNIT),
+        "word_gram": _Form("F32", (words, words), -_UNIT, _UNIT),
+        "id_gram": _Form("F32", (ids, ids), -_UNIT, _UNIT),
+        "head_word_rows": _Form("F32", (words, FIXED), -_UNIT, _UNIT),
+        "head_id_rows": _Form("F32", (ids, FIXED), -_UNIT, _UNIT),
+        "head_word_gram": _Form("F32", (words, words), -_UNIT, _UNIT),
+        "head_id_gram": _Form("F32", (ids, ids), -_UNIT, _UNIT),
+        "unit_index": _Form("I32", (blocks, UNITS), low=-1),
+        "unit_vectors": _Form("I8", (blocks, UNITS, FIXED)),
+        "unit_count": _Form("I32", (blocks,), low=0),
+        "response": _Form("F16", (matrices, *RESPONSE), -1, 1),
+        _SCALE: _Form("F32", (matrices,), low=0),
+        "row_mean": _Form("F32", (matrices, RESPONSE[1])),
+        "traces": _Form("F32", (matrices, len(TRACES)), low=0),
+        "sample": _Form("I8", (len(found.sampled), BUCKETS)),
     }
 
 
-def _read(infos: Mapping[str, TensorInfo], name: str, dtype: str, shape: tuple[int, ...], where: object) -> NDArray[Any]:
+def _read(infos: Mapping[str, TensorInfo], name: str, form: _Form, where: object) -> NDArray[Any]:
     info = infos.get(_PREFIX + name)
-    if info is None or info.dtype != dtype or info.shape != shape:
-        raise InputError(f"its tensor {_PREFIX + name!r} is missing or of another shape", where=where)
-    array = info.source.read_at(info.offset, info.nbytes).view(_NAMES[dtype]).reshape(shape)
-    if array.dtype.kind == "f" and not np.all(np.isfinite(array)):
-        raise InputError(f"its tensor {_PREFIX + name!r} holds values that are not finite", where=where)
+    if info is None or info.dtype != form.dtype or info.shape != form.shape:
+        raise InputError(f"its tensor {_PREFIX + name!r} is missing, or of another type or shape", where=where)
+    array = info.source.read_at(info.offset, info.nbytes).view(_NAMES[form.dtype]).reshape(form.shape)
+    if not np.all((array >= form.low) & (array <= form.high)):
+        raise InputError(f"its tensor {_PREFIX + name!r} holds values that are not finite, or out of range", where=where)
     return array

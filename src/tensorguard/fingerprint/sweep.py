@@ -1,5 +1,6 @@
 """One sweep over everything that a model stores: digests of all values, and the lineage fingerprint's sketches."""
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -12,7 +13,7 @@ from tensorguard.fingerprint.blocks import Blocks
 from tensorguard.fingerprint.questions import LANGUAGE, Questions
 from tensorguard.fingerprint.sketches import Sketches
 from tensorguard.fingerprint.sweep_fold import Folded, Matrices
-from tensorguard.fingerprint.sweep_tasks import Answer, Question, answer
+from tensorguard.fingerprint.sweep_tasks import Answer, answer, extent_of, ranges
 from tensorguard.fingerprint.usable import require_finite
 from tensorguard.probes.anchors import ANCHOR_WORDS
 from tensorguard.probes.rademacher import FIXED, PUBLIC, Key, fixed_basis
@@ -76,18 +77,19 @@ def sweep(
     questions = Questions(view, folds, words, key)
     order = sorted(range(len(view.weights)), key=lambda index: _sweep_order(view.weights[index], index))
     members: list[Weight | Vector] = [*(view.weights[index] for index in order), *view.vectors]
-    asked = [questions.of(m) if isinstance(m, Weight) else Question(m.stored, key) for m in members]
     blocks = tuple(dict.fromkeys((w.stack, w.layer) for w in view.weights if w.stack in LANGUAGE and w.layer is not None))
     collector = Blocks(blocks, heads.head_dimension)
     matrices = Matrices(view.weights)
-    ranges = [each for question in asked for each in question.ranges()]
-    progress.start("sweep", sum(each.elements for each in ranges), "elements")
+    tasks = (
+        task for member in members for task in questions.of(member).ranges()
+    )  # lazy: folded inputs are as large as weights
+    progress.start("sweep", sum(math.prod(extent_of(member)) for member in members), "elements")
     digests: list[TensorDigest | None] = [None] * len(members)
     try:
-        answers = engine.map(partial(answer, products=products), ranges)
-        for place, (member, question) in enumerate(zip(members, asked, strict=True)):
-            found = _fold(question, answers, progress)
-            digest = found.digest(member, question)
+        answers = engine.map(partial(answer, products=products), tasks)
+        for place, member in enumerate(members):
+            found = _fold(member, answers, progress)
+            digest = found.digest(member)
             if not skip_nonfinite:
                 require_finite(member.stored.name, member.stored.where, digest.nan, digest.infinite)
             digests[order[place] if isinstance(member, Weight) else place] = digest
@@ -108,11 +110,12 @@ def _sweep_order(weight: Weight, index: int) -> tuple[str, int, bool, int, int]:
     return weight.stack, layer, weight.role not in ("q", "k", "v", "o"), expert, index
 
 
-def _fold(question: Question, answers: Iterator[Answer], progress: Progress) -> Folded:
+def _fold(member: Weight | Vector, answers: Iterator[Answer], progress: Progress) -> Folded:
     total = Folded()
-    for each in question.ranges():
+    rows, width = extent_of(member)
+    for start, stop in ranges(rows, width):
         total.add(next(answers))
-        progress.advance("sweep", each.elements)
+        progress.advance("sweep", (stop - start) * width)
     return total
 
 
@@ -121,8 +124,7 @@ def _sketches(
 ) -> Sketches:
     fixed, words, ids = collector.operators()
     tables = [table.strongest() for table in collector.units]
-    basis = fixed_basis(key, questions.width) if questions.width else np.zeros((0, FIXED), np.float32)
-    rows, head = (each.reshape(len(each), questions.width) for each in (questions.anchors.rows, questions.anchors.head))
+    basis, rows, head = fixed_basis(key, questions.width), questions.anchors.rows, questions.anchors.head
     count = len(ANCHOR_WORDS)
     in_basis, head_in_basis, gram, head_gram = rows @ basis, head @ basis, rows @ rows.T, head @ rows.T
     sampled, samples = matrices.samples()

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from tensorguard.fingerprint.base import TensorDigest
 from tensorguard.fingerprint.sketches import Place
-from tensorguard.fingerprint.sweep_tasks import Answer, Question
+from tensorguard.fingerprint.sweep_tasks import Answer, extent_of
 from tensorguard.probes.rademacher import RESPONSE
 from tensorguard.signals.digest import tensor_digest
 from tensorguard.signals.sample import BUCKETS
@@ -54,9 +54,9 @@ class Folded:
             return self._backward
         return np.concatenate(self._responses) if self._responses else None
 
-    def digest(self, member: Weight | Vector, question: Question) -> TensorDigest:
+    def digest(self, member: Weight | Vector) -> TensorDigest:
         """Return the digest of the whole tensor."""
-        rows, columns = question.extent()
+        rows, columns = extent_of(member)
         return TensorDigest(
             role=member.role if isinstance(member, Weight) else f"{member.role}:{member.part}",
             layer=member.layer,
@@ -71,8 +71,9 @@ class Folded:
 
 
 class Matrices:
-    """The per-matrix part of the sketches. What shares a place is summed, so that its order does not matter: a layer's experts, and
-    matrices whose role is known by half only.
+    """The per-matrix part of the sketches.
+
+    What shares a place is summed, so that its order does not matter: a layer's experts, and matrices whose role is known by half only.
 
     Args:
         weights: All weights in canonical order.
@@ -92,8 +93,9 @@ class Matrices:
     def take(self, weight: Weight, found: Folded) -> None:
         """Add a weight's sums to those of its place."""
         index = self._index[_place(weight)]
-        self._response[index] += found.response
-        self._total[index] += found.total
+        with np.errstate(over="ignore", invalid="ignore"):
+            self._response[index] += found.response
+            self._total[index] += found.total
         self._traces[index].add(found.traces)
         if found.sample is not None:
             self._samples[index] = found.sample
@@ -104,13 +106,13 @@ class Matrices:
 
     def row_means(self) -> NDArray[np.float32]:
         """Return the mean responses, float32 of shape (N, 16)."""
-        rows = np.array([place.rows for place in self.places], np.float64).reshape(-1, 1)
+        rows = np.array([max(place.rows, 1) for place in self.places], np.float64).reshape(-1, 1)
         return _finite(self._total / rows).astype(np.float32)
 
     def traces(self) -> NDArray[np.float32]:
         """Return the traces, float32 of shape (N, 7)."""
         found = [traces.numbers() for traces in self._traces]
-        return _finite(np.array(found, np.float32).reshape(len(found), len(TRACES))).astype(np.float32)
+        return np.array(found, np.float32).reshape(len(found), len(TRACES))
 
     def samples(self) -> tuple[tuple[int, ...], NDArray[np.int8]]:
         """Return which places were sampled and the samples, int8 of shape (S, 4096)."""
@@ -141,5 +143,5 @@ def _described(group: list[Weight]) -> Place:
     return Place(first.role, first.layer, first.stack, rows, columns, parts)
 
 
-def _finite(values: NDArray[np.floating]) -> NDArray[np.floating]:
+def _finite(values: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.where(np.abs(values) < np.finfo(np.float32).max, values, 0)

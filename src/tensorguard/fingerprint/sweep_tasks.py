@@ -3,6 +3,7 @@
 Which rows make a range depends on the tensor's width alone, so neither the container nor the number of workers can change a bit.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -12,8 +13,9 @@ from tensorguard.probes.rademacher import RESPONSE, Key, response_inputs, respon
 from tensorguard.signals.digest import block_digest, block_rows
 from tensorguard.signals.products import Products
 from tensorguard.signals.sample import row_sample, sample_rows
-from tensorguard.signals.traces import Traces
+from tensorguard.signals.traces import Traces, squares
 from tensorguard.tensors.base import Float32, Stored, extent
+from tensorguard.tensors.view import Vector
 from tensorguard.tensors.weight import Weight
 
 _TASK_BLOCKS = 16
@@ -21,6 +23,12 @@ _TASK_BLOCKS = 16
 
 _TILE_BLOCKS = 4
 """Blocks that are decoded and multiplied at a time: 4 MiB of float32."""
+
+_SKETCHED_ROWS = 2**12
+"""Rows of a response sketch that are added up at a time; tall and narrow matrices have many in a tile."""
+
+_WIDEST = 2**18
+"""A matrix with more columns has no response sketch: no layer is that wide, and the inputs are held in memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,15 +50,9 @@ class Question:
     backward: Float32 | None = field(default=None, repr=False)
     sample: bool = False
 
-    def extent(self) -> tuple[int, int]:
-        """Return the tensor's (rows, columns)."""
-        return self.tensor.shape if isinstance(self.tensor, Weight) else extent(self.tensor)
-
-    def ranges(self) -> list["Range"]:
+    def ranges(self) -> Iterator["Range"]:
         """Cut the tensor into ranges of rows, in order."""
-        rows, width = self.extent()
-        step = block_rows(width) * _TASK_BLOCKS
-        return [Range(self, start, min(start + step, rows)) for start in range(0, rows, step)]
+        return (Range(self, start, stop) for start, stop in ranges(*extent_of(self.tensor)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +63,18 @@ class Range:
     start: int
     stop: int
 
-    @property
-    def elements(self) -> int:
-        """Numbers in it."""
-        return (self.stop - self.start) * self.question.extent()[1]
+
+def extent_of(member: Weight | Vector | Stored) -> tuple[int, int]:
+    """Return (rows, columns) of what is read as a matrix."""
+    if isinstance(member, Weight):
+        return member.shape
+    return extent(member.stored if isinstance(member, Vector) else member)
+
+
+def ranges(rows: int, width: int) -> list[tuple[int, int]]:
+    """Return (start, stop) of the ranges of rows that a tensor is read in."""
+    step = block_rows(width) * _TASK_BLOCKS
+    return [(start, min(start + step, rows)) for start in range(0, rows, step)]
 
 
 @dataclass(slots=True)
@@ -103,7 +113,7 @@ def answer(task: Range, products: Products) -> Answer:
         InputError: The bytes cannot be read or decoded.
     """
     question = task.question
-    width = question.extent()[1]
+    width = extent_of(question.tensor)[1]
     block = block_rows(width)
     digests: list[bytes] = []
     constants: set[float | None] = set()
@@ -116,9 +126,12 @@ def answer(task: Range, products: Products) -> Answer:
         if not isinstance(question.tensor, Weight):
             _count_nonfinite(tile, found)
             continue
-        found.traces.see(tile)
-        if not np.isfinite(found.traces.squares) and _count_nonfinite(tile, found):
+        total = squares(tile)
+        if not np.isfinite(total):
+            _count_nonfinite(tile, found)
             np.nan_to_num(tile, copy=False, nan=0, posinf=0, neginf=0)
+            total = squares(tile)
+        found.traces.see(tile, total)
         if start == task.start:
             found.traces.see_sample(tile)
             if question.sample and start == 0:
@@ -132,6 +145,8 @@ def answer(task: Range, products: Products) -> Answer:
 
 def _multiply(task: Range, start: int, W: Float32, products: Products, found: Answer, responses: list[Float32]) -> None:
     question = task.question
+    if question.forward is None and W.shape[1] > _WIDEST:
+        return
     inputs = response_inputs(question.key, W.shape[1]) if question.forward is None else question.forward
     kept = inputs.shape[1] - RESPONSE[1]
     O = products.forward(W, inputs)  # noqa: E741
@@ -139,11 +154,13 @@ def _multiply(task: Range, start: int, W: Float32, products: Products, found: An
         responses.append(O[:, :kept])
     with np.errstate(over="ignore", invalid="ignore"):
         last = O[:, kept:].astype(np.float64)
-        found.response += response_rows(question.key, start, start + len(W)).T.astype(np.float64) @ last
-        found.total += last.sum(0)
+        for low in range(0, len(W), _SKETCHED_ROWS):
+            part = last[low : low + _SKETCHED_ROWS]
+            found.response += response_rows(question.key, start + low, start + low + len(part)).T.astype(np.float64) @ part
+            found.total += part.sum(0)
         if question.backward is not None:
-            part = products.backward(W, question.backward[start : start + len(W)])
-            found.backward = part if found.backward is None else found.backward + part
+            seen = products.backward(W, question.backward[start : start + len(W)])
+            found.backward = seen if found.backward is None else found.backward + seen
 
 
 def _read(tensor: Weight | Stored, start: int, stop: int) -> Float32:
@@ -159,8 +176,6 @@ def _constant(values: Float32) -> float | None:
     return float(first) if first == last and np.all(values == first) else None
 
 
-def _count_nonfinite(tile: Float32, found: Answer) -> bool:
-    nan, infinite = int(np.isnan(tile).sum()), int(np.isinf(tile).sum())
-    found.nan += nan
-    found.infinite += infinite
-    return bool(nan or infinite)
+def _count_nonfinite(tile: Float32, found: Answer) -> None:
+    found.nan += int(np.isnan(tile).sum())
+    found.infinite += int(np.isinf(tile).sum())

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Protocol
 
 from tensorguard.sources.base import Source
@@ -50,6 +51,7 @@ class Checkpoint:
             context, never evidence.
         metadata: The container's free-form metadata.
         notices: Things a user should know, one sentence each.
+        vocabulary: Files that may list its tokens, best first; nothing of them has been read. Context like the configuration.
     """
 
     name: str
@@ -59,6 +61,7 @@ class Checkpoint:
     config: Mapping[str, Any] = field(default_factory=dict)
     metadata: Mapping[str, str] = field(default_factory=dict)
     notices: tuple[str, ...] = ()
+    vocabulary: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

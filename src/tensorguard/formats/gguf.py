@@ -6,13 +6,13 @@ Layout: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md (versions 2 an
 
 import math
 import struct
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from gguf.constants import GGML_QUANT_SIZES, GGMLQuantizationType
 
 from tensorguard.errors import quote
 from tensorguard.formats.base import Header, TensorInfo
-from tensorguard.formats.gguf_values import Cursor, read_pairs
+from tensorguard.formats.gguf_values import Cursor, find_strings, read_pairs
 from tensorguard.limits import MAX_DIMENSIONS, MAX_ELEMENTS, MAX_NAME_BYTES, MAX_TENSORS
 from tensorguard.sources.base import Source
 
@@ -59,14 +59,7 @@ def read_gguf(source: Source) -> Header:
             over a limit.
     """
     cursor = Cursor(source)
-    magic, version, tensor_count, pair_count = cursor.pair(_HEAD)
-    if magic != _MAGIC:
-        cursor.refuse("no GGUF: the magic bytes are missing")
-    if version not in _VERSIONS:
-        swapped = version >> 24 in _VERSIONS and not version & 0xFFFFFF
-        cursor.refuse(
-            "big-endian GGUF is not supported" if swapped else f"GGUF version {version} is not supported, only 2 and 3"
-        )
+    tensor_count, pair_count = _counts(cursor)
     config = read_pairs(cursor, pair_count)
     alignment = _alignment(config.get("general.alignment", _DEFAULT_ALIGNMENT), cursor)
     if tensor_count > min(MAX_TENSORS, cursor.remaining // _SMALLEST_TENSOR):
@@ -78,6 +71,30 @@ def read_gguf(source: Source) -> Header:
     )
     _check_layout(tensors, cursor)
     return Header(tensors, config)
+
+
+def read_strings(source: Source, key: str) -> Iterator[bytes]:
+    """Yield the elements of one of a file's arrays of strings, however long; nothing if there is no such array.
+
+    Raises:
+        InputError: The header is malformed up to there, or over a limit.
+    """
+    cursor = Cursor(source)
+    _, pair_count = _counts(cursor)
+    yield from find_strings(cursor, pair_count, key)
+
+
+def _counts(cursor: Cursor) -> tuple[int, int]:
+    """Read the head of the file: how many tensors and pairs it claims to have."""
+    magic, version, tensor_count, pair_count = cursor.pair(_HEAD)
+    if magic != _MAGIC:
+        cursor.refuse("no GGUF: the magic bytes are missing")
+    if version not in _VERSIONS:
+        swapped = version >> 24 in _VERSIONS and not version & 0xFFFFFF
+        cursor.refuse(
+            "big-endian GGUF is not supported" if swapped else f"GGUF version {version} is not supported, only 2 and 3"
+        )
+    return tensor_count, pair_count
 
 
 def _alignment(value: object, cursor: Cursor) -> int:

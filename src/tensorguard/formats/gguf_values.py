@@ -4,7 +4,7 @@ Layout: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md (versions 2 an
 """
 
 import struct
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, NoReturn
 
 from tensorguard.errors import InputError, quote
@@ -143,6 +143,32 @@ def read_pairs(cursor: Cursor, count: int) -> dict[str, Any]:
         else:
             config[key] = _value(cursor, kind, key)
     return config
+
+
+def find_strings(cursor: Cursor, count: int, wanted: str) -> Iterator[bytes]:
+    """Yield the elements of the array of strings under one key, whatever its length; nothing if there is none.
+
+    Args:
+        cursor: Where the first of the pairs begins.
+        count: How many pairs there are.
+        wanted: The key.
+
+    Raises:
+        InputError: See `read_pairs`.
+    """
+    for _ in range(count):
+        key, kind = cursor.text("a key", MAX_NAME_BYTES), cursor.scalar(_SCALARS[4])
+        if kind != _ARRAY:
+            _value(cursor, kind, key)
+        elif key != wanted:
+            _array(cursor, key, 1)
+        else:
+            kind, length = cursor.pair(_ARRAY_HEAD)
+            if kind == _STRING:
+                cursor.walk(length)
+                for _ in range(length):
+                    yield cursor.take(cursor.scalar(_LENGTH))
+            return
 
 
 def _value(cursor: Cursor, kind: int, key: str) -> Any:

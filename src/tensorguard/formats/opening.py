@@ -10,6 +10,7 @@ from tensorguard.formats.base import Checkpoint
 from tensorguard.formats.json_text import read_object
 from tensorguard.formats.model_folder import choose_model, list_files
 from tensorguard.formats.sharded import group_shards, order_shards, parse_shard_name, read_shards
+from tensorguard.formats.vocabulary import vocabulary_files
 from tensorguard.limits import MAX_CONFIG_BYTES
 
 _CONFIGS = ("config.json", "params.json")
@@ -60,13 +61,23 @@ def _open(path: Path) -> Checkpoint:
         container, header, found = index.read_indexed(files[0])
         notices += found
     else:
-        container, header = read_shards(order_shards(files))
+        files = order_shards(files)
+        container, header = read_shards(files)
     if not header.tensors:
         raise InputError("holds no tensors", where=path, hint="give a file with the model's weights")
     config, found = (header.config, ()) if header.config else _config(folder)
     if (folder / adapter.CONFIG).is_file():
         found += ("An adapter lies beside the model; it was left aside.",)
-    return Checkpoint(checkpoint_name(path), str(path), container, header.tensors, config, header.metadata, notices + found)
+    return Checkpoint(
+        checkpoint_name(path),
+        str(path),
+        container,
+        header.tensors,
+        config,
+        header.metadata,
+        notices + found,
+        vocabulary=files[:1] if container == "gguf" else vocabulary_files(folder),
+    )
 
 
 def _model_of(path: Path) -> tuple[Path, ...]:

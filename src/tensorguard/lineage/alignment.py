@@ -9,8 +9,9 @@ Pairs = tuple[tuple[int, int], ...]
 
 
 def path_scores(similarity: NDArray[np.floating]) -> NDArray[np.floating]:
-    """Return the largest sum along a monotone path through each matrix: each block of the shallower model to a later and later one
-    of the deeper, gaps allowed.
+    """Return the largest sum along a monotone path through each matrix.
+
+    A path takes each block of the shallower model to a later and later one of the deeper, gaps allowed.
 
     Args:
         similarity: Of shape (..., LA, LB), finite.

@@ -71,11 +71,10 @@ def _source(stack: str, layer: int, distances: Mapping[tuple[str, int], float]) 
 
 def _directions(model: Sketches) -> dict[Block, dict[tuple[str, int, int], NDArray[np.float64]]]:
     """Return each block's responses at norm 1, by role and shape; a role that is there twice (unknown tensors) is left out."""
-    found: dict[Block, dict[tuple[str, int, int], NDArray[np.float64]]] = {tuple(block): {} for block in model.blocks}
+    found: dict[Block, dict[tuple[str, int, int], NDArray[np.float64]]] = {block: {} for block in model.blocks}
     twice = set()
     for place, response in zip(model.places, model.response, strict=True):
-        block = (place.stack, place.layer) if place.layer is not None else None
-        if block not in found:
+        if place.layer is None or (block := (place.stack, place.layer)) not in found:
             continue
         key, flat = _key(place), response.astype(np.float64).ravel()
         if key in found[block]:

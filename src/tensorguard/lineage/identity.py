@@ -70,7 +70,7 @@ def compare_identity(first: Fingerprint, second: Fingerprint) -> Identity:
     """
     for model in (first, second):
         if not model.digests:
-            raise UsageError("the fingerprint holds no digests", where=model.name, hint="make it again without --no-digests")
+            raise UsageError("the fingerprint holds no digests", where=model.name, hint="make it again without --no-lineage")
     ours, theirs = _evidence(first.digests), _evidence(second.digests)
     found = Counter(each.digest for each in theirs)
     equal: list[TensorDigest] = []

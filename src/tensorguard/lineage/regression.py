@@ -17,7 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from tensorguard.fingerprint.sketches import RESPONSE, Sketches
+from tensorguard.fingerprint.sketches import Sketches
+from tensorguard.probes.rademacher import RESPONSE
 
 Array = NDArray[np.float64]
 
@@ -27,6 +28,9 @@ error uniform within it, |x| spread evenly over an octave: sqrt(2^-20 / 12 x 0.4
 
 INFORMATION = 64
 """Independent numbers that a test counts per matrix. A sketch holds 1024, but they share 16 columns and 64 rows of probes."""
+
+NUMBERS = RESPONSE[0] * RESPONSE[1]
+"""In a sketch."""
 
 RIDGE = 1e-11
 _SCALES = (0.25, 4.0)
@@ -71,13 +75,13 @@ def equations(child: Sketches, models: Mapping[str, Sketches], rows: Sequence[Se
 
 
 def _scale(responses: Array) -> float:
-    """Return the sum of the weights of an unconstrained fit; 1 where it says that little is explained."""
+    """Return the sum of the weights of an unconstrained fit; about 0, clipped, where the child is none of these."""
     child, reference, *others = responses
     columns = np.stack([reference, *(each - reference for each in others)], axis=1)
     sizes = np.linalg.norm(columns, axis=0)
     columns = columns[:, sizes > 0]
     total = float(np.linalg.lstsq(columns / sizes[sizes > 0], child)[0][0] / sizes[0])
-    return total if _SCALES[0] < total < _SCALES[1] else 1.0
+    return float(np.clip(total, *_SCALES))
 
 
 def _inverse(gram: Array, chosen: Sequence[int]) -> tuple[Array, Array]:
@@ -90,7 +94,8 @@ def _inverse(gram: Array, chosen: Sequence[int]) -> tuple[Array, Array]:
     system[..., k, k] = 0.0
     right = np.concatenate([gram[..., models, 0] / size[..., 0], np.ones((*gram.shape[:-2], 1))], axis=-1)
     inverse = np.linalg.inv(system)
-    return np.einsum("...ab,...b->...a", inverse, right)[..., :k], inverse[..., :k, :k] / size
+    weight: Array = np.einsum("...ab,...b->...a", inverse, right)[..., :k]
+    return weight, inverse[..., :k, :k] / size
 
 
 def weights(gram: Array, chosen: Sequence[int]) -> Array:
@@ -108,7 +113,8 @@ def residual(gram: Array, chosen: Sequence[int], weight: Array) -> Array:
     signed = np.zeros((*weight.shape[:-1], gram.shape[-1]))
     signed[..., 0] = 1.0
     signed[..., np.asarray(chosen) + 1] = -weight
-    return np.maximum(np.einsum("...a,...ab,...b->...", signed, gram, signed), 0.0)
+    left: Array = np.maximum(np.einsum("...a,...ab,...b->...", signed, gram, signed), 0.0)
+    return left
 
 
 def jackknife(blocks: Array, chosen: Sequence[int]) -> tuple[Array, Array]:
@@ -129,7 +135,7 @@ def jackknife(blocks: Array, chosen: Sequence[int]) -> tuple[Array, Array]:
 
 def floor(matrices: int) -> float:
     """Return the sum of squares that rounding of the sketches themselves leaves, whatever the fit."""
-    return 2.0 * STORAGE**2 * matrices * RESPONSE[0] * RESPONSE[1]
+    return 2.0 * STORAGE**2 * matrices * NUMBERS
 
 
 def eliminate(blocks: Array, matrices: int, keep: int | None, least: float, level: float) -> tuple[list[int], dict[int, float]]:

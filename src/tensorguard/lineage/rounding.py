@@ -11,8 +11,9 @@ import ml_dtypes
 import numpy as np
 from numpy.typing import NDArray
 
-from tensorguard.fingerprint.sketches import TRACES, Sketches
+from tensorguard.fingerprint.sketches import Sketches
 from tensorguard.probes.bits import normals
+from tensorguard.signals.traces import TRACES
 
 Array = NDArray[np.float64]
 
@@ -20,7 +21,9 @@ GRIDS = {"bf16": ml_dtypes.bfloat16, "f16": np.float16}
 RELATIVE = {"bf16": 1.52e-3, "f16": 1.9e-4}
 """Root mean square of the relative rounding error: see `regression.STORAGE`; bfloat16 has three bits less."""
 
-_EXACT = 0.999
+EXACT = 0.999
+"""Share of values on a grid from which on all count as being there."""
+
 _DRAWS = 1 << 14
 _REACH = np.concatenate([-np.geomspace(1.0, 0.002, 28), [0.0], np.geomspace(0.002, 1.0, 28)])
 
@@ -29,7 +32,7 @@ def grid(model: Sketches, rows: Sequence[int]) -> str | None:
     """Return `bf16` or `f16` if (nearly) all values of these matrices are such numbers, else None."""
     traces = model.traces[list(rows)]
     for name in GRIDS:
-        if float(np.median(traces[:, TRACES.index(name)])) >= _EXACT:
+        if float(np.median(traces[:, TRACES.index(name)])) >= EXACT:
             return name
     return None
 
@@ -39,42 +42,41 @@ def rounded(values: Array, kind: str | None) -> Array:
     return values if kind is None else values.astype(GRIDS[kind]).astype(np.float64)
 
 
-def intervals(weight: Array, reach: Array, covariance: Array, grids: Sequence[str | None]) -> list[tuple[float, float]]:
-    """Return which true weights are compatible with fitted ones, one by one.
+def variance(kind: str | None) -> float:
+    """Return the mean square of the relative rounding error of a grid."""
+    return 0.0 if kind is None else RELATIVE[kind] ** 2
+
+
+def widened(weight: Array, at: int, half: float, covariance: Array, grids: Sequence[str | None]) -> tuple[float, float]:
+    """Return which true values of one weight are compatible with the fitted ones.
 
     Args:
         weight: Fitted weights of all models but the reference, shape (k,).
-        reach: Half width of the interval of each that noise alone explains, shape (k,).
+        at: Which of them.
+        half: Half width of its interval that noise alone explains.
         covariance: Mean products between the models' differences from the reference, in units of the mean square of the
             reference's weights, shape (k, k).
         grids: What the child, the reference, and each of the k models are rounded to.
 
     Returns:
-        (low, high) for each; where no answer is excluded within 1 of the fit, the bound is there.
+        The lowest and the highest; where no value within 1 of the fit is excluded, that is the bound.
     """
     child, first, *others = grids
+    low, high = float(weight[at] - half), float(weight[at] + half)
     if child is None:
-        return [(float(w - r), float(w + r)) for w, r in zip(weight, reach, strict=True)]
+        return low, high
     base = rounded(normals(0, "rounding", 0, _DRAWS), first)
     values, vectors = np.linalg.eigh(covariance)
-    mixing = vectors * np.sqrt(np.maximum(values, 0.0))
-    moves = mixing @ np.stack([normals(0, "rounding", 1 + at, _DRAWS) for at in range(len(weight))])
+    drawn = np.stack([normals(0, "rounding", 1 + model, _DRAWS) for model in range(len(weight))])
+    moves = vectors * np.sqrt(np.maximum(values, 0.0)) @ drawn
     differences = np.stack([rounded(base + move, kind) - base for move, kind in zip(moves, others, strict=True)])
-    solve = np.linalg.pinv(differences.T)
-
-    def fitted(true: Array) -> Array:
-        return np.asarray(solve @ (rounded(base + true @ differences, child) - base))
-
-    found = []
-    for at, (centre, half) in enumerate(zip(weight, reach, strict=True)):
-        tried = centre + _REACH
-        seen = np.empty(len(tried))
-        for step, value in enumerate(tried):
-            true = weight.copy()
-            true[at] = value
-            seen[step] = fitted(true)[at]
-        low = tried[np.flatnonzero(seen <= centre - half)[-1:]]
-        high = tried[np.flatnonzero(seen >= centre + half)[:1]]
-        found.append((float(min([*low, centre - half])) if low.size else float(tried[0]),
-                      float(max([*high, centre + half])) if high.size else float(tried[-1])))  # fmt: skip
-    return found
+    solve = np.linalg.pinv(differences.T)[at]
+    seen = np.empty(len(_REACH))
+    for step, move in enumerate(_REACH):
+        true = weight.copy()
+        true[at] += move
+        seen[step] = solve @ (rounded(base + true @ differences, child) - base)
+    below, above = _REACH[seen <= low], _REACH[seen >= high]
+    lowest = float(weight[at] + (below[-1] if below.size else _REACH[0]))
+    highest = float(weight[at] + (above[0] if above.size else _REACH[-1]))
+    return min(low, lowest), max(high, highest)

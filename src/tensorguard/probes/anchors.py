@@ -5,8 +5,8 @@ widths, depths and architectures.
 """
 
 ANCHOR_WORDS = (
-    "the", "of", "and", "to", "in", "a", "is", "that", "for", "with", "as", "on", "be", "by", "this", "are",
-    "at", "or", "from", "not", "an", "it", "if", "can", "which", "all", "will", "one", "set", "value", "new", "use",
+    "the", "of", "and", "to", "in", "is", "for", "that", "on", "with", "as", "by", "at", "from", "it", "be",
+    "are", "or", "not", "this", "have", "which", "they", "one", "all", "when", "can", "more", "time", "first", "two", "number",
 )  # fmt: skip
 """32 words, found as word-start tokens by their string."""
 

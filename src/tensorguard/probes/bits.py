@@ -10,7 +10,6 @@ import hashlib
 import numpy as np
 from numpy.typing import NDArray
 
-
 _PER_COUNT = 4
 """Words that one value of the counter gives."""
 

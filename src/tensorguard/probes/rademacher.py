@@ -4,7 +4,7 @@ Bit c of the j-th raw 64-bit word of a stream is the sign of row j in column c (
 """
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 import numpy as np
@@ -31,7 +31,7 @@ class Key:
         secret: Any bytes; empty for the public probes.
     """
 
-    secret: bytes = b""
+    secret: bytes = field(default=b"", repr=False)
 
     def identity(self) -> str:
         """Return what may be told of the key: `public`, or a digest that says nothing of the secret but which one it is."""
@@ -51,7 +51,8 @@ PUBLIC = Key()
 
 def signs(words: NDArray[np.uint64], first: int, columns: int) -> NDArray[np.float32]:
     """Return bits `first` to `first + columns` of every word as -1 or 1, float32 of shape (words, columns)."""
-    bits = (words[:, None] >> np.arange(first, first + columns, dtype=np.uint64)) & np.uint64(1)
+    octets = words.astype("<u8", copy=False).view(np.uint8).reshape(len(words), 8)
+    bits = np.unpackbits(octets, axis=1, bitorder="little")[:, first : first + columns]
     return bits.astype(np.float32) * 2 - 1
 
 
@@ -70,7 +71,7 @@ def fixed_basis(key: Key, width: int) -> NDArray[np.float32]:
     return basis
 
 
-@lru_cache(maxsize=16)
+@lru_cache(maxsize=8)
 def response_inputs(key: Key, width: int) -> NDArray[np.float32]:
     """Return the inputs of response sketches: signs, float32 of shape (width, 16), read-only."""
     X = signs(key.words(_BASIS, width), FIXED, RESPONSE[1])

@@ -64,16 +64,16 @@ def judge(statistic: float, draws: NDArray[np.floating], margin: float | None = 
         draws: The same statistic under the null, of shape (N,), N >= 20 or so.
         margin: Of a composite null "the excess is at most this": makes the p-value conditional on it. None: the excess is zero.
     """
-    draws = draws.astype(np.float64)
-    mean, sd = float(draws.mean()), float(draws.std(ddof=1))
+    wide: NDArray[np.float64] = draws.astype(np.float64)
+    mean, sd = float(wide.mean()), float(wide.std(ddof=1))
     excess = statistic - mean
     if not sd > 0:
         return Test(statistic, mean, 0.0, excess, 0.0, 0.0, "conditional" if margin is not None else "monte-carlo")
     z = (excess - (margin or 0.0)) / sd
-    reached = int((draws >= statistic).sum())
+    reached = int((wide >= statistic).sum())
     if margin is None and reached >= _COUNTED:
         return Test(statistic, mean, sd, excess, z, float(np.log10((1 + reached) / (len(draws) + 1))), "monte-carlo")
-    log10_p = tail(z, skewness(draws))
+    log10_p = tail(z, skewness(wide))
     return Test(statistic, mean, sd, excess, z, log10_p, "extrapolated" if margin is None else "conditional")
 
 

@@ -40,8 +40,8 @@ def fixed_basis(stored: NDArray[np.int8]) -> Operators:
 def whitened(raw: NDArray[np.floating], gram: NDArray[np.floating], present: NDArray[np.bool_]) -> Operators:
     """Return operators of token space ready for comparison: as the residual stream sees them in the span of the centred anchors.
 
-    With E the anchors that both models have, J their centring and H (m-1 x m, orthonormal rows) a basis of what J keeps, (H E E^T H^T)^-1/2 H E
-    has orthonormal rows: the operator between them is M in a basis of the model's own that turns with its residual stream.
+    E are the anchors that both models have, and H (m-1 x m, rows orthonormal) a basis of what centring keeps of them. The rows of
+    (H E E^T H^T)^-1/2 H E are orthonormal: the operator between them is M in a basis that turns with the residual stream.
 
     Args:
         raw: E M E^T between unit anchors, each up to scale, of shape (B, operators, n, n).
@@ -73,7 +73,8 @@ def cosines(A: Operators, B: Operators) -> NDArray[np.float64]:
 
 def mean_cosines(A: Operators, B: Operators, components: Sequence[Sequence[int]]) -> NDArray[np.float64]:
     """Return mean cosines over the operators of each component that both blocks have, of shape (components, LA, LB); 0 without any."""
-    return np.einsum("coab,oab->cab", _weights(A, B, components), np.nan_to_num(cosines(A, B)))
+    means: NDArray[np.float64] = np.einsum("coab,oab->cab", _weights(A, B, components), np.nan_to_num(cosines(A, B)))
+    return means
 
 
 def rotated_means(
@@ -109,12 +110,14 @@ def _weights(A: Operators, B: Operators, components: Sequence[Sequence[int]]) ->
     chosen = np.zeros((len(components), *both.shape))
     for row, operators in enumerate(components):
         chosen[row, list(operators)] = both[list(operators)]
-    return chosen / np.maximum(chosen.sum(1, keepdims=True), 1)
+    weights: NDArray[np.float64] = chosen / np.maximum(chosen.sum(1, keepdims=True), 1)
+    return weights
 
 
 def _both(A: Operators, B: Operators) -> NDArray[np.bool_]:
-    first, second = (each.any((2, 3)).T for each in (A, B))
-    return first[:, :, None] & second[:, None, :]
+    first, second = (np.any(each, axis=(2, 3)).T for each in (A, B))
+    both: NDArray[np.bool_] = first[:, :, None] & second[:, None, :]
+    return both
 
 
 def _scaled(M: Operators, identity: NDArray[np.float64]) -> Operators:

@@ -2,7 +2,8 @@
 
 QK = sum_h Wq_h^T Wk_g, VO = sum_h Wo_h Wv_g, DU = Wdown Wup, DG = Wdown Wgate, GU = Wgate^T Wup; without a gate DU = Wout Win alone.
 Sums over heads and neurons make them blind to the order of both; VO to any change of basis between v and o, QK to what rotary
-positions allow, DU to a scale between up and down of either sign. DG and GU are not blind to that, but add power. `operator_evidence` compares them.
+positions allow, DU to a scale between up and down of either sign. DG and GU are not blind to that, but add power.
+`operator_evidence` compares them.
 
 All is computed from forward responses W X of matrices that read the stream and backward responses W^T X of those that write to it.
 """
@@ -59,11 +60,13 @@ def gate_up(gate: Float32, up: Float32) -> _Operator:
 def without_identity(M: _Operator) -> _Operator:
     """Take the multiple of the identity out: it is the same in every basis, so it carries no direction."""
     size = M.shape[-1]
-    return M - np.trace(M, axis1=-2, axis2=-1)[..., None, None] / size * np.eye(size)
+    without: _Operator = M - np.trace(M, axis1=-2, axis2=-1)[..., None, None] / size * np.eye(size)
+    return without
 
 
-def _grouped(rows: Float32, wanted: int, head: int) -> NDArray[np.float64]:
+def _grouped(rows: Float32, wanted: int, head: int) -> _Operator:
     """Add up the heads of each group: rows (wanted x ratio, columns) to (wanted, columns)."""
     count, columns = rows.shape
-    ratio = count // wanted
-    return rows.reshape(wanted // head, ratio, head, columns).sum(1, dtype=np.float64).reshape(wanted, columns)
+    heads = rows.reshape(wanted // head, count // wanted, head, columns)
+    summed: _Operator = heads.sum(1, dtype=np.float64).reshape(wanted, columns)
+    return summed

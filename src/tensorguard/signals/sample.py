@@ -23,7 +23,7 @@ _ELEMENTS = 2**16
 
 def sample_rows(width: int) -> int:
     """Return how many rows of a matrix with `width` columns are sampled."""
-    return max(1, _ELEMENTS // width)
+    return max(1, _ELEMENTS // max(1, width))
 
 
 def row_sample(key: Key, rows: Float32) -> NDArray[np.int8]:

@@ -33,22 +33,20 @@ class Traces:
     row_distinct: int = 0
     largest: float = 0.0
 
-    def see(self, W: Float32) -> None:
-        """Take in a block of rows, float32 of shape (rows, d)."""
-        flat = W.ravel()
-        self.elements += flat.size
-        self.zeros += flat.size - int(np.count_nonzero(flat != 0))
-        with np.errstate(over="ignore", invalid="ignore"):
-            self.squares += float(np.dot(flat, flat))
+    def see(self, W: Float32, total: float) -> None:
+        """Take in a block of rows, finite float32 of shape (rows, d), and the sum of its squares."""
+        self.elements += W.size
+        self.zeros += W.size - int(np.count_nonzero(W != 0))
+        self.squares += total
 
     def see_sample(self, W: Float32) -> None:
-        """Look closely at the first rows of a range, float32 of shape (rows, d)."""
+        """Look closely at the first rows of a range, finite float32 of shape (rows, d)."""
         sample = np.ascontiguousarray(W[:_ROWS, :_NEIGHBOURS])
         self.sampled += sample.size
         self.bf16 += int(np.count_nonzero((sample.view(np.uint32) & np.uint32(0xFFFF)) == 0))
         with np.errstate(over="ignore", invalid="ignore"):
             self.f16 += int(np.count_nonzero(sample.astype(np.float16).astype(np.float32) == sample))
-        self.largest = max(self.largest, float(np.abs(sample).max()))
+        self.largest = max(self.largest, float(np.abs(sample).max(initial=0)))
         self.rows += len(sample)
         self.row_distinct += _distinct(sample)
         width = sample.shape[1] // 32 * 32
@@ -75,9 +73,22 @@ class Traces:
             self.row_distinct / max(self.rows, 1),
             self.largest,
         )
-        return np.array(values, np.float32)
+        return np.array(np.minimum(values, np.finfo(np.float32).max), np.float32)
+
+
+def squares(W: Float32) -> float:
+    """Return the sum of squares, in double precision where single does not hold it: not finite only if W is not."""
+    flat = W.ravel()
+    with np.errstate(over="ignore", invalid="ignore"):
+        found = float(np.dot(flat, flat))
+    if np.finfo(np.float32).tiny * flat.size < found < np.finfo(np.float32).max:
+        return found
+    wide = flat.astype(np.float64)
+    return float(np.dot(wide, wide))
 
 
 def _distinct(rows: Float32) -> int:
+    if not rows.size:
+        return 0
     ordered = np.sort(rows, axis=1)
     return int(np.count_nonzero(ordered[:, 1:] != ordered[:, :-1])) + len(rows)

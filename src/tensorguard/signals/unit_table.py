@@ -18,8 +18,6 @@ UNITS = 128
 _ALIKE = 0.999
 """Readers with a cosine above are one: padding with copies cannot fill the table."""
 
-_POOL = 4 * UNITS
-
 
 @dataclass(slots=True)
 class UnitTable:
@@ -35,7 +33,7 @@ class UnitTable:
     count: int = 0
     index: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
     strength: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
-    readers: Float32 | None = None
+    readers: Float32 = field(default_factory=lambda: np.empty((0, FIXED), np.float32))
 
     def add(self, readers: Float32, others: list[Float32]) -> None:
         """Add an expert's neurons, or all of a dense block's.
@@ -47,25 +45,28 @@ class UnitTable:
         strength = np.prod([np.linalg.norm(each.astype(np.float64), axis=1) for each in (readers, *others)], axis=0)
         index = np.arange(self.count, self.count + len(readers))
         self.count += len(readers)
-        if self.readers is not None:
-            readers = np.concatenate([self.readers, readers])
-            strength = np.concatenate([self.strength, strength])
-            index = np.concatenate([self.index, index])
-        best = np.argsort(-strength, kind="stable")[:_POOL]
-        best = best[strength[best] > 0]
+        strength, index = np.concatenate([self.strength, strength]), np.concatenate([self.index, index])
+        readers = np.concatenate([self.readers, readers])
+        best = _distinct(readers, strength)
         self.index, self.strength, self.readers = index[best], strength[best], readers[best]
 
     def strongest(self) -> tuple[NDArray[np.int32], NDArray[np.int8]]:
         """Return indices, int32 of shape (128,), -1 for none, and readers, int8 up to scale of shape (128, 32); strongest first."""
         index, vectors = np.full(UNITS, -1, np.int32), np.zeros((UNITS, FIXED), np.int8)
-        if self.readers is None or not len(self.index):
-            return index, vectors
-        unit = self.readers / np.maximum(np.linalg.norm(self.readers, axis=1, keepdims=True), 1e-30)
-        kept: list[int] = []
-        for row in range(len(unit)):
-            if len(kept) < UNITS and not np.any(unit[kept] @ unit[row] > _ALIKE):
-                kept.append(row)
-        index[: len(kept)] = self.index[kept]
-        chosen = unit[kept]
-        vectors[: len(kept)] = np.round(127 * chosen / np.abs(chosen).max(1, keepdims=True))
+        index[: len(self.index)] = self.index
+        vectors[: len(self.index)] = np.round(127 * (self.readers / np.abs(self.readers).max(1, keepdims=True)))
         return index, vectors
+
+
+def _distinct(readers: Float32, strength: NDArray[np.float64]) -> list[int]:
+    """Return the strongest rows that are not copies of a stronger one, at most 128, strongest first."""
+    kept: list[int] = []
+    unit = np.empty((UNITS, readers.shape[1]))
+    for row in np.argsort(-strength, kind="stable"):
+        if len(kept) == UNITS or not strength[row] > 0:
+            break
+        reader = readers[row].astype(np.float64)
+        unit[len(kept)] = reader / np.linalg.norm(reader)
+        if not np.any(unit[: len(kept)] @ unit[len(kept)] > _ALIKE):
+            kept.append(int(row))
+    return kept

@@ -3,9 +3,9 @@
 The order of a block's neurons is an accident of its initialisation: under the null hypothesis (independent initialisations, whatever
 the data; after Zhu et al. 2025, arXiv 2502.12292) the second model's numbers are exchangeable, independently per block. Neurons are
 matched by what they read alone; then the count c of matches with equal numbers has factorial moments of at most lambda^k,
-lambda = sum over blocks of matches / neurons, because (n)_k / (h)_k <= (n / h)^k. So its generating function is at most a Poisson variable's,
-and Chernoff's bound, ln p <= c - lambda - c ln(c / lambda), is proven at every size. It stays valid when both models share embeddings.
-Sensitive to any permutation of neurons.
+lambda = sum over blocks of matches / neurons, because (n)_k / (h)_k <= (n / h)^k. So its generating function is at most that of a
+Poisson variable, and Chernoff's bound, ln p <= c - lambda - c ln(c / lambda), is proven at every size. It stays valid when both
+models share embeddings. Any permutation of neurons hides a copy from it.
 """
 
 from collections.abc import Sequence
@@ -18,6 +18,8 @@ from tensorguard.signals.null_draws import SMALLEST_LOG10_P
 
 ALIKE = 0.5
 """Cosine of two readers in the fixed basis below which they are no match."""
+
+_TIE = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +68,11 @@ def unit_evidence(a: UnitTable, b: UnitTable, pairs: Sequence[tuple[int, int]]) 
     counts = []
     expected = 0.0
     for first, second in pairs:
-        matches = _matches(a.vectors[first][a.index[first] >= 0], b.vectors[second][b.index[second] >= 0])
-        numbers = a.index[first][a.index[first] >= 0][matches[0]], b.index[second][b.index[second] >= 0][matches[1]]
-        counts.append((len(matches[0]), int((numbers[0] == numbers[1]).sum())))
-        expected += len(matches[0]) / max(1, min(int(a.count[first]), int(b.count[second])))
+        in_a, in_b = a.index[first] >= 0, b.index[second] >= 0
+        ours, theirs = _matches(a.vectors[first][in_a], b.vectors[second][in_b])
+        equal = a.index[first][in_a][ours] == b.index[second][in_b][theirs]
+        counts.append((len(equal), int(equal.sum())))
+        expected += len(equal) / max(1, min(int(a.count[first]), int(b.count[second])))
     matched, same = (sum(each[i] for each in counts) for i in (0, 1))
     return UnitEvidence(matched, same, expected, log10_bound(same, expected), tuple(counts))
 
@@ -83,19 +86,20 @@ def log10_bound(count: int, expected: float) -> float:
 
 
 def _matches(A: NDArray[np.int8], B: NDArray[np.int8]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Return positions of mutual nearest neighbours above the floor. A neuron whose nearest is tied has no match: a tie must not be
-    broken by position, which could carry the number.
+    """Return positions of mutual nearest neighbours above the floor.
+
+    A neuron whose nearest is tied has no match: a tie must not be broken by position, which could carry the number.
     """
-    none = np.empty(0, np.intp)
     if not len(A) or not len(B):
-        return none, none
-    first, second = (each / np.maximum(np.linalg.norm(each, axis=1, keepdims=True), 1e-9) for each in (_float(A), _float(B)))
-    C = first @ second.T
-    row_best, column_best = C.max(1, keepdims=True), C.max(0, keepdims=True)
-    alone = ((C >= row_best - 1e-9).sum(1, keepdims=True) == 1) & ((C >= column_best - 1e-9).sum(0, keepdims=True) == 1)
-    found = np.nonzero((C == row_best) & (C == column_best) & alone & (C >= ALIKE))
-    return found[0], found[1]
+        return np.empty(0, np.intp), np.empty(0, np.intp)
+    alike = _unit(A) @ _unit(B).T
+    nearest, chosen = alike >= alike.max(1, keepdims=True) - _TIE, alike >= alike.max(0, keepdims=True) - _TIE
+    single = (nearest.sum(1, keepdims=True) == 1) & (chosen.sum(0, keepdims=True) == 1)
+    first, second = np.nonzero(nearest & chosen & single & (alike >= ALIKE))
+    return first, second
 
 
-def _float(vectors: NDArray[np.int8]) -> NDArray[np.float64]:
-    return vectors.astype(np.float64)
+def _unit(vectors: NDArray[np.int8]) -> NDArray[np.float64]:
+    wide = vectors.astype(np.float64)
+    unit: NDArray[np.float64] = wide / np.maximum(np.linalg.norm(wide, axis=1, keepdims=True), 1e-9)
+    return unit

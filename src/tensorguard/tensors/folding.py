@@ -15,7 +15,6 @@ import numpy as np
 from tensorguard.errors import quote
 from tensorguard.tensors.architectures import architectures
 from tensorguard.tensors.base import Float32, extent
-from tensorguard.tensors.naming import READERS, WRITERS
 from tensorguard.tensors.view import Vector, View
 
 _LANGUAGE = frozenset({"decoder", "encoder", "cross"})
@@ -171,7 +170,7 @@ def folds(view: View, container: str) -> Folds:
         if len(vectors) > 1:
             notices.append(f"{len(vectors)} norms at one place are not folded: {quote(vectors[0].stored.name)} and others")
             continue
-        gain, reason = _gain(vectors[0], widths.get(_measured(place)), offset if place[0] in _LANGUAGE else 0.0)
+        gain, reason = _gain(vectors[0], _width(place, widths), offset if place[0] in _LANGUAGE else 0.0)
         gains[place] = gain
         if reason:
             notices.append(f"{quote(vectors[0].stored.name)} is not folded: {reason}")
@@ -203,14 +202,15 @@ def _pre_normed(view: View, stacks: set[str], layer_norms: set[str]) -> set[str]
     }
 
 
-def _measured(place: _Place) -> _Place:
-    """Return under which key of `_widths` the length of a norm stands."""
-    stack, _, part = place
-    return place if part in _BEHIND.values() else (stack, None, "embed" if part == "embed" else "")
+def _width(place: _Place, widths: Mapping[_Place, int]) -> int | None:
+    """Return how long a gain must be to fit the matrices beside it; None where there are none."""
+    if place in widths or place[2] in _BEHIND.values():
+        return widths.get(place)
+    return widths.get((place[0], None, ""))
 
 
 def _widths(view: View) -> dict[_Place, int]:
-    """Return how long the gains must be: of the stream of each stack, of its embedding, and between the halves of MLA."""
+    """Return how wide is what norms stand on: the stream of each stack (place ""), its embedding, and MLA between its halves."""
     counts: dict[_Place, Counter[int]] = defaultdict(Counter)
     for weight in view.weights:
         rows, columns = weight.shape
@@ -218,15 +218,19 @@ def _widths(view: View) -> dict[_Place, int]:
             counts[weight.stack, weight.layer, _BEHIND[weight.role]][columns] += 1
         elif weight.role == "embed":
             counts[weight.stack, None, "embed"][columns] += 1
-        elif weight.stack != "cross" and weight.role in READERS | WRITERS:
-            counts[weight.stack, None, ""][columns if weight.role in READERS else rows] += 1
+        elif weight.stack != "cross" and weight.role in _READ_THROUGH:
+            counts[weight.stack, None, ""][columns] += 1
+        elif weight.stack != "cross" and weight.role in _WRITTEN_THROUGH:
+            counts[weight.stack, None, ""][rows] += 1
     return {place: max(counter, key=lambda width: (counter[width], width)) for place, counter in counts.items()}
 
 
 def _gain(norm: Vector, width: int | None, offset: float) -> tuple[Float32 | None, str]:
     """Read a norm's gain, or say why it cannot be folded."""
+    if width is None:
+        return None, ""
     rows, columns = extent(norm.stored)
-    if width is not None and rows * columns != width:
+    if rows * columns != width:
         return None, f"its {rows * columns} numbers do not fit a width of {width}"
     gain = norm.stored.read(slice(0, rows), slice(0, columns)).reshape(-1)
     if not np.isfinite(gain).all():

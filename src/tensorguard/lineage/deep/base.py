@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from tensorguard.lineage.deep.recovered import Recovery
+
 Kind = Literal["identical", "cast", "quantised", "pruned", "scaled", "low-rank", "full", "unrelated"]
 """How a pair of tensors relates; the kinds are tried in this order.
 
@@ -10,6 +12,9 @@ Kind = Literal["identical", "cast", "quantised", "pruned", "scaled", "low-rank",
 `quantised`: one lies on a coarse grid and the other does not; `scaled`: equal up to a factor of the whole, of each row or of each
 column; `low-rank`: the difference has a low rank (a merged LoRA); `full`: related, and none of these; `unrelated`: a cosine near 0.
 """
+
+Overall = Kind | Literal["partial"]
+"""`partial`: everything that has a partner is identical, but not everything has one."""
 
 Side = Literal["first", "second", ""]
 """Which of the two was made from the other, where a pair of tensors says it; empty where it does not."""
@@ -121,3 +126,55 @@ class TensorComparison:
     kind: Kind
     made: Side
     detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RoleSummary:
+    """One role over all blocks.
+
+    Attributes:
+        role: The role; vectors with their part.
+        compared: Pairs of this role.
+        kinds: (kind, count), most frequent first.
+        cosine: Mean cosine.
+        least: Least cosine.
+        difference: Median of ||A - B|| / ||B||.
+        rank: Median rank of the low-rank ones; None without any.
+        layers: Blocks of the first model in which something is not identical.
+    """
+
+    role: str
+    compared: int
+    kinds: tuple[tuple[Kind, int], ...]
+    cosine: float
+    least: float
+    difference: float
+    rank: int | None
+    layers: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Deep:
+    """Two models compared value by value.
+
+    Attributes:
+        kind: The overall kind: of the matrices that are not identical, the one that most of them are, by number of values.
+        made: Which model was made from the other, where the kinds of all say one; else empty.
+        sentence: The finding in words: "only q and v changed, by rank 8".
+        share: (kind, share of the compared matrix values), largest first.
+        roles: By role, canonical order.
+        tensors: Every pair in canonical order, matrices before vectors.
+        unmatched: Names of the first model's tensors without a partner; untrusted text.
+        unmatched_second: The second model's.
+        recovery: Blocks that are unrelated as they stand, with a disguise undone; None where there are none.
+    """
+
+    kind: Overall
+    made: Side
+    sentence: str
+    share: tuple[tuple[Kind, float], ...]
+    roles: tuple[RoleSummary, ...]
+    tensors: tuple[TensorComparison, ...]
+    unmatched: tuple[str, ...]
+    unmatched_second: tuple[str, ...]
+    recovery: Recovery | None = None

@@ -14,6 +14,12 @@ from tensorguard.lineage.deep.tasks import Sums
 UNRELATED = 0.1
 """Cosines below it are no relation."""
 
+ALIKE = 0.5
+"""Cosine below which a matrix may hide a disguise, and a difference is no update."""
+
+WITHIN_ROUNDING = "within rounding"
+"""Detail of a difference that is no larger than rounding both tensors to the precision they are stored in would make."""
+
 _ROUNDING = 4.0
 """How many times the expected rounding error a scaling may leave."""
 
@@ -40,7 +46,7 @@ def compare_sums(pair: Pair, sums: Sums) -> tuple[TensorComparison, float]:
         stack=pair.first.stack,
         layer=pair.first.layer,
         other_layer=pair.second.layer,
-        role=pair.first.role,
+        role=pair.role,
         expert=pair.first.expert,
         shape=pair.shape,
         cosine=_cosine(ab, aa, bb),
@@ -51,7 +57,7 @@ def compare_sums(pair: Pair, sums: Sums) -> tuple[TensorComparison, float]:
         row_cosine=_median_cosine(rows),
         column_cosine=_median_cosine(sums.columns),
         zeros=_zeros(sums, size),
-        grids=_grids(sums),
+        grids=_grids(pair, sums),
         spectrum=None,
         kind="full",
         made="",
@@ -60,10 +66,22 @@ def compare_sums(pair: Pair, sums: Sums) -> tuple[TensorComparison, float]:
     return replace(found, kind=kind, made=made, detail=detail), rounding
 
 
+def worth_a_spectrum(found: TensorComparison) -> bool:
+    """Return whether a low rank could be a better explanation than what the first reading found."""
+    return found.kind in ("full", "quantised") and found.detail != WITHIN_ROUNDING and min(found.shape) > 1
+
+
 def with_spectrum(found: TensorComparison, spectrum: Spectrum) -> TensorComparison:
-    """Add the spectrum of the difference to a comparison, and let it decide between `full` and `low-rank`."""
-    low = found.kind == "full" and spectrum.rank is not None and 2 * spectrum.rank <= min(found.shape)
-    return replace(found, spectrum=spectrum, kind="low-rank" if low else found.kind)
+    """Add the spectrum of the difference to a comparison, and let it decide for `low-rank`.
+
+    A base that was quantised once and lies on a grid still is told from its merged LoRA by that: the one off the grid was made.
+    """
+    low = spectrum.rank is not None and 2 * spectrum.rank <= min(found.shape) and found.cosine > ALIKE
+    if not low:
+        return replace(found, spectrum=spectrum)
+    first, second = found.grids
+    made: Side = "" if (first is None) == (second is None) else "first" if second else "second"
+    return replace(found, spectrum=spectrum, kind="low-rank", made=made, detail="")
 
 
 def _kind(found: TensorComparison, sums: Sums, rows: NDArray[np.float64], rounding: float) -> tuple[Kind, Side, str]:
@@ -82,7 +100,9 @@ def _kind(found: TensorComparison, sums: Sums, rows: NDArray[np.float64], roundi
     first, second = found.grids
     if (first is None) != (second is None) and (grid := first or second) and _rounded(found, grid):
         return "quantised", "first" if first else "second", _name(grid)
-    if (how := _scaling(sums, rows, rounding)) is not None:
+    if sums.energy <= _ROUNDING * rounding:
+        return "full", "", WITHIN_ROUNDING
+    if (how := _scaling(found, sums, rows, rounding)) is not None:
         return "scaled", "", how
     return "full", "", ""
 
@@ -98,14 +118,16 @@ def _name(grid: Grid) -> str:
     return f"{grid.bits} bits{book} per {per}"
 
 
-def _scaling(sums: Sums, rows: NDArray[np.float64], rounding: float) -> str | None:
+def _scaling(found: TensorComparison, sums: Sums, rows: NDArray[np.float64], rounding: float) -> str | None:
     """Return what the first is a multiple of: of the whole second, of its rows or of its columns; None if of none."""
     for how, products in (("whole", rows.sum(1, keepdims=True)), ("rows", rows), ("columns", sums.columns)):
+        if how != "whole" and min(found.shape) == 1:
+            continue  # numbers by themselves are always multiples
         ab, aa, bb = products
         with np.errstate(divide="ignore", invalid="ignore"):
             fitted = np.where(bb > 0, ab * ab / bb, 0)
         if float((aa - fitted).sum()) <= max(_ROUNDING * rounding, _NUMERICAL * float(aa.sum())):
-            return how
+            return f"{how}, some with the other sign" if how != "whole" and (ab < 0).any() else how
     return None
 
 
@@ -117,8 +139,8 @@ def _zeros(sums: Sums, size: int) -> Zeros:
     return Zeros(first / size, second / size, both / second if second else 0.0, held / nonzero if nonzero else 0.0)
 
 
-def _grids(sums: Sums) -> tuple[Grid | None, Grid | None]:
-    if not sums.sampled_rows:
+def _grids(pair: Pair, sums: Sums) -> tuple[Grid | None, Grid | None]:
+    if min(pair.shape) < 2 or sums.energy == 0:
         return None, None
     rows = np.concatenate(sums.sampled_rows, axis=1)
     columns = np.ascontiguousarray(np.concatenate(sums.sampled_columns, axis=1).swapaxes(1, 2))

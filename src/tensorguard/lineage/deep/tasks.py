@@ -101,8 +101,7 @@ def tiles(task: Range) -> Iterator[tuple[int, Float32, Float32]]:
     """
     step = _tile_rows(task.pair)
     for start in range(task.start, task.stop, step):
-        stop = min(start + step, task.stop)
-        yield start, task.pair.first.rows(start, stop), task.pair.second.rows(start, stop)
+        yield start, *task.pair.tile(start, min(start + step, task.stop))
 
 
 def measure(task: Range) -> Sums:
@@ -139,7 +138,7 @@ def _measure_tile(task: Range, start: int, A: Float32, B: Float32) -> Sums:
         energy = float(np.square(D, dtype=np.float64).sum())
         changed = energy > 0 or not np.isfinite(energy)
         sketch = (D.T @ row_signs(task.key, start, start + len(A))).astype(np.float64) if changed else 0.0
-    rows, width = A.shape
+    width = A.shape[1]
     row_step, column_step = -(-task.pair.rows // SAMPLED_ROWS), -(-width // SAMPLED_COLUMNS)
     picked = slice(-start % row_step, None, row_step)
     total = _nothing(width)
@@ -158,7 +157,7 @@ def _counts(A: Float32, B: Float32, *, changed: bool) -> list[int]:
     """Count in the order of `COUNTS`."""
     zero_a, zero_b = A == 0, B == 0
     size, count = A.size, np.count_nonzero
-    casts = [A == to_bf16(B), A == to_f16(B), B == to_bf16(A), B == to_f16(A)] if changed else []
+    casts = [to_bf16(B) == A, to_f16(B) == A, to_bf16(A) == B, to_f16(A) == B] if changed else []
     return [
         int(count(A == B)), int(count(zero_a)), int(count(zero_b)), int(count(zero_a & zero_b)),
         bf16_exact(A), bf16_exact(B), f16_exact(A), f16_exact(B),

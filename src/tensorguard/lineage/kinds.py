@@ -1,0 +1,160 @@
+"""What kind of derivation links two models, and which of them came first, as far as their fingerprints tell."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from tensorguard.fingerprint.sketches import Sketches
+from tensorguard.lineage.evidence import Evidence
+from tensorguard.lineage.values import Values, compare_values
+
+Direction = Literal["first from second", "second from first", "unknown"]
+
+FIRST, SECOND, UNKNOWN = 0, 1, None
+_CHILD: dict[int | None, Direction] = {FIRST: "first from second", SECOND: "second from first", UNKNOWN: "unknown"}
+
+KINDS = (
+    "upcycled", "width", "layers", "vocabulary", "disguised", "quantised", "cast", "pruned", "adapter", "fine-tuned", "continued",
+)  # fmt: skip
+"""Everything that `kinds` can name, the most drastic first."""
+
+_RESHAPING = frozenset({"upcycled", "width", "disguised", "pruned"})
+"""After these the amount by which values differ says nothing."""
+
+_SEEN = 0.3
+"""Excess in a basis from which on the models agree in it."""
+_PADDED = 0.97
+"""Cosine of down x up from which on more neurons cannot come from pruning the fewer."""
+_CONTINUED = 0.5
+"""Relative difference from which on a training is called continued rather than fine-tuning."""
+_UNEXPLAINED = (4.0, 0.08)
+"""A relative difference more than this many times (and by this much more than) what the operators show is a disguise."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One thing that was done.
+
+    Attributes:
+        name: One of `KINDS`.
+        child: 0 if it was done to the second model to make the first, 1 the other way round, None if that cannot be told.
+        reason: What shows it, in words.
+    """
+
+    name: str
+    child: int | None
+    reason: str
+
+
+def kinds(a: Sketches, b: Sketches, evidence: Evidence) -> tuple[Kind, ...]:
+    """Name what distinguishes two linked models, the most drastic first; empty if nothing does."""
+    values = compare_values(a, b, evidence.matrices)
+    found = [*_shapes(a, b, evidence), *_disguises(evidence, values)]
+    found += _values(values, reshaped=any(kind.name in _RESHAPING for kind in found))
+    unique = {kind.name: kind for kind in reversed(found)}
+    return tuple(unique[name] for name in KINDS if name in unique)
+
+
+def direction(found: tuple[Kind, ...]) -> Direction:
+    """Return which model came first, where all kinds that tell it agree."""
+    told = {kind.child for kind in found} - {UNKNOWN}
+    return _CHILD[told.pop() if len(told) == 1 else UNKNOWN]
+
+
+def _shapes(a: Sketches, b: Sketches, evidence: Evidence) -> Iterator[Kind]:
+    parts = [any(p.parts > 1 and p.role in ("up", "fc_in") for p in model.places) for model in (a, b)]
+    if parts[0] != parts[1]:
+        yield Kind("upcycled", FIRST if parts[0] else SECOND, "a mixture of experts against a dense model")
+    if a.width != b.width:
+        yield Kind("width", FIRST if a.width < b.width else SECOND, f"the residual stream is {a.width} against {b.width} wide")
+    elif not parts[0] and not parts[1]:
+        yield from _neurons(a, b, evidence)
+    yield from _blocks(evidence)
+    yield from _vocabulary(a, b, evidence)
+
+
+def _neurons(a: Sketches, b: Sketches, evidence: Evidence) -> Iterator[Kind]:
+    ours, theirs = (sum(int(model.unit_count[pair[side]]) for pair in evidence.blocks) for side, model in enumerate((a, b)))
+    if ours != theirs:
+        alike = max((each.get("DU", 0.0) for each in evidence.effects.values()), default=0.0)
+        counts = f"{ours} against {theirs} neurons in paired blocks"
+        if alike > _PADDED:
+            yield Kind("disguised", FIRST if ours > theirs else SECOND, f"{counts}, but the same function: padded")
+        else:
+            yield Kind("pruned", FIRST if ours < theirs else SECOND, counts)
+    heads = [{p.layer: p.rows for p in model.places if p.role == "q"} for model in (a, b)]
+    paired = [(heads[0].get(a.blocks[i][1], 0), heads[1].get(b.blocks[j][1], 0)) for i, j in evidence.blocks]
+    fewer = [p for p in paired if 0 < min(p) < max(p)]
+    if fewer:
+        yield Kind("pruned", FIRST if fewer[0][0] < fewer[0][1] else SECOND, f"{fewer[0][0]} against {fewer[0][1]} query rows")
+
+
+def _blocks(evidence: Evidence) -> Iterator[Kind]:
+    changes, origins = evidence.layers.changes, evidence.layers.origins
+    if not changes or changes == ("same",):
+        return
+    matrix = evidence.similarity[evidence.basis] if evidence.basis else ()
+    ours, theirs = len(matrix), len(matrix[0]) if matrix else 0
+    if "duplicated" in changes or "up-scaled" in changes:
+        child: int | None = FIRST
+    elif theirs > ours:
+        used = {each for each in origins if each is not None}
+        typical = sum(max(row) for row in matrix) / max(ours, 1)
+        spare = [max(row[b] for row in matrix) for b in range(theirs) if b not in used]
+        child = SECOND if spare and min(spare) > 0.5 * typical else FIRST
+    else:
+        child = UNKNOWN
+    yield Kind("layers", child, f"blocks {', '.join(changes)}")
+
+
+def _vocabulary(a: Sketches, b: Sketches, evidence: Evidence) -> Iterator[Kind]:
+    rows = [_rows(model, "embed") for model in (a, b)]
+    if all(rows) and rows[0] != rows[1]:
+        yield Kind("vocabulary", FIRST if rows[0] > rows[1] else SECOND, f"{rows[0]} against {rows[1]} tokens")
+    words, ids = (evidence.excess.get(basis) for basis in ("words", "ids"))
+    if words is not None and ids is not None and ids < _SEEN < words - ids:
+        yield Kind("vocabulary", UNKNOWN, "the same words have other numbers: tokens in another order")
+
+
+def _disguises(evidence: Evidence, values: Values) -> Iterator[Kind]:
+    fixed = evidence.excess.get("fixed", 0.0)
+    token = max((evidence.excess.get(basis, 0.0) for basis in ("words", "ids")), default=0.0)
+    if token > _SEEN and fixed < token / 3:
+        yield Kind("disguised", UNKNOWN, "the residual stream is in another basis: permuted, rotated, or sign-flipped")
+        return
+    effects = evidence.effects[evidence.basis] if evidence.basis else {}
+    if "DU" in effects and "DG" in effects and effects["DU"] > _SEEN and effects["DG"] < effects["DU"] / 2:
+        yield Kind("disguised", UNKNOWN, "neurons were rescaled, or their signs flipped")
+        return
+    for component, operators in (("attention", ("QK", "VO")), ("mlp", ("DU", "DG", "GU"))):
+        alike = [effects[name] for name in operators if name in effects]
+        difference = values.components[component]
+        if alike and difference == difference:
+            shown = (2 * max(0.0, 1 - sum(alike) / len(alike))) ** 0.5
+            factor, more = _UNEXPLAINED
+            if difference > max(factor * shown, shown + more):
+                yield Kind("disguised", UNKNOWN, f"{component} matrices differ although blocks act alike: rearranged or rescaled")
+
+
+def _values(values: Values, *, reshaped: bool) -> Iterator[Kind]:
+    quantised, pruned, cast = values.quantised(), values.pruned(), values.cast()
+    if cast is not None:
+        yield Kind("cast", cast, "the same values rounded to 16 bits")
+    elif quantised is not None:
+        yield Kind("quantised", quantised, "fewer distinct values")
+    elif pruned is not None:
+        yield Kind("pruned", pruned, "many more zeros")
+    elif not reshaped and values.changed:
+        amount = f"weights differ by {values.difference:.1%}"
+        if values.low_rank:
+            yield Kind("adapter", UNKNOWN, f"{amount}, by a few directions: {', '.join(values.changed)}")
+        elif values.unchanged:
+            yield Kind("adapter", UNKNOWN, f"{amount}, in {', '.join(values.changed)} alone")
+        else:
+            yield Kind("continued" if values.difference > _CONTINUED else "fine-tuned", UNKNOWN, amount)
+
+
+def _rows(model: Sketches, role: str) -> int:
+    """Return the rows of the one matrix of a role outside blocks; 0 if there is none."""
+    found = [p for p in model.places if p.role == role and p.layer is None and p.stack in ("encoder", "decoder") and not p.parts]
+    return found[0].rows if len(found) == 1 else 0

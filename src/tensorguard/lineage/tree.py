@@ -1,0 +1,288 @@
+"""The most likely family tree of a set of models: a minimum spanning forest over linked models, directed where the weights say so.
+
+Models that are not linked by evidence are never joined. Merges have several parents with weights. See `docs/method.md`, "Trees".
+"""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from scipy.sparse import csr_array
+from scipy.sparse.csgraph import connected_components, minimum_spanning_tree
+
+from tensorguard.errors import UsageError, quote
+from tensorguard.fingerprint.sketches import Sketches
+from tensorguard.lineage.direction import CERTAIN, LIKELY, Direction, direction
+from tensorguard.lineage.distances import distance
+from tensorguard.lineage.mixture import Mixture, mixture
+from tensorguard.lineage.rooting import edge_chances, root_chances
+
+NEAREST = 12
+"""So many of the models closest to one may be the parents of a merge."""
+
+KNOWN, FOLLOWS = 0.9, 0.95
+"""Chance from which on a direction counts as known, if there is evidence for it; if there is evidence for other edges only."""
+
+_COPY = 1e-9
+_OWN = (0.02, 0.98)
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A model in the tree.
+
+    Attributes:
+        name: Its name.
+        kind: `root`: it has descendants and no parent here; `derived`; `merge`; `isolated`: linked to none.
+        family: Number of its family, counted from 0; models of different families are not linked.
+        root_chance: Chance that it is the oldest of those that hang together without merges.
+    """
+
+    name: str
+    kind: Literal["root", "derived", "merge", "isolated"]
+    family: int
+    root_chance: float
+
+
+@dataclass(frozen=True, slots=True)
+class TreeEdge:
+    """A parent and a child.
+
+    Attributes:
+        parent: The parent; the likelier one if the direction is unknown.
+        child: The child.
+        weight: The parent's weight in a merge; 1 otherwise.
+        distance: Relative difference between the two.
+        measured: `weights`: they were compared number by number; `evidence`: they could not be, the distance is inferred.
+        direction: `known`, or `unknown`: then the two are linked, and either may be the parent.
+        chance: That the direction is right if the link is.
+        reason: Why, in words.
+    """
+
+    parent: str
+    child: str
+    weight: float
+    distance: float
+    measured: Literal["weights", "evidence"]
+    direction: Literal["known", "unknown"]
+    chance: float
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Tree:
+    """A family tree, or several.
+
+    Attributes:
+        nodes: The models, in the order given.
+        edges: Parents and children; the parents of a merge, largest weight first.
+        mixtures: For each merge what it is made of.
+    """
+
+    nodes: tuple[Node, ...]
+    edges: tuple[TreeEdge, ...]
+    mixtures: Mapping[str, Mixture]
+
+
+def family_tree(
+    models: Mapping[str, Sketches],
+    links: Collection[tuple[str, str]],
+    dissimilarity: Mapping[tuple[str, str], float] | None = None,
+) -> Tree:
+    """Return the most likely family tree.
+
+    Args:
+        models: The models by name.
+        links: Pairs that evidence links, in either order.
+        dissimilarity: 1 - T of a pair, T the mean cosine of operators; used where weights cannot be compared number by number.
+
+    Raises:
+        UsageError: A link names an unknown model.
+    """
+    for name in {name for link in links for name in link} - models.keys():
+        raise UsageError(f"a link names {quote(name)}, which is not among the models")
+    return _Builder(models, links, dissimilarity or {}).tree()
+
+
+class _Builder:
+    def __init__(
+        self, models: Mapping[str, Sketches], links: Collection[tuple[str, str]], dissimilarity: Mapping[tuple[str, str], float]
+    ) -> None:
+        self.models, self.names = models, list(models)
+        index = {name: at for at, name in enumerate(self.names)}
+        pairs = sorted({(min(index[a], index[b]), max(index[a], index[b])) for a, b in links if a != b})
+        self.distances: dict[tuple[int, int], float] = {}
+        self.by_evidence: set[tuple[int, int]] = set()
+        self.directions: dict[tuple[int, int], Direction] = {}
+        for a, b in pairs:
+            first, second = self.names[a], self.names[b]
+            found = distance(models[first], models[second])
+            if found is None:
+                self.by_evidence.add((a, b))
+                missing = dissimilarity.get((first, second), dissimilarity.get((second, first), 1.0))
+                # Operators are products of two matrices: weights that differ by e give a cosine of about 1 - e^2.
+                found = float(np.sqrt(max(missing, 0.0)))
+            self.distances[a, b] = found
+            evidence = direction(models[first], models[second], found)
+            if evidence is not None:
+                self.directions[a, b] = evidence
+        self.mixtures = self._mixtures()
+        self.merges = {at: found for at, found in self.mixtures.items() if _is_merge(found)}
+
+    def _mixtures(self) -> dict[int, Mixture]:
+        found = {}
+        for child in range(len(self.names)):
+            near = [(far, pair) for pair, far in self.distances.items() if child in pair and pair not in self.by_evidence]
+            others = [sum(pair) - child for _, pair in sorted(near) if not self._descends(sum(pair) - child, child)][:NEAREST]
+            if others:
+                candidates = {self.names[other]: self.models[self.names[other]] for other in others}
+                found[child] = mixture(self.models[self.names[child]], candidates)
+        return found
+
+    def _descends(self, child: int, parent: int) -> bool:
+        """Return whether evidence says that one model derives from another."""
+        pair = (min(child, parent), max(child, parent))
+        found = self.directions.get(pair)
+        return found is not None and found.chance >= LIKELY and found.forward == (pair[0] == parent)
+
+    def _allowed(self) -> dict[tuple[int, int], float]:
+        """Return the pairs that may be neighbours in the tree, with their distances.
+
+        What lost something has one parent, the closest of those it can have lost it from. A merge has its parents only; what
+        derives from a merge is a neighbour of nothing but that and its own descendants.
+        """
+        allowed = dict(self.distances)
+        for child in range(len(self.names)):
+            above = [pair for pair in self.distances if child in pair and self._descends(child, sum(pair) - child)]
+            for pair in sorted(above, key=self.distances.__getitem__)[1:]:
+                allowed.pop(pair, None)
+        single = {at: self.names.index(made.parents[0].name) for at, made in self.mixtures.items() if len(made.parents) == 1}
+        merged = set(self.merges)
+        while more := {at for at, parent in single.items() if parent in merged} - merged:
+            merged |= more
+        return {
+            (a, b): far
+            for (a, b), far in allowed.items()
+            if not {a, b} & merged or ({a, b} <= merged and (single.get(a) == b or single.get(b) == a))
+        }
+
+    def tree(self) -> Tree:
+        count = len(self.names)
+        _, families = connected_components(_graph(dict.fromkeys(self.distances, 1.0), count), directed=False)
+        allowed = {pair: far + _COPY for pair, far in self._allowed().items()}
+        spanning = minimum_spanning_tree(_graph(allowed, count)).tocoo()
+        neighbours: dict[int, list[int]] = {at: [] for at in range(count)}
+        for a, b in zip(spanning.row.tolist(), spanning.col.tolist(), strict=True):
+            neighbours[a].append(b)
+            neighbours[b].append(a)
+        edges, chances = [], dict.fromkeys(range(count), 1.0)
+        done: set[int] = set()
+        for start in range(count):
+            if start not in done:
+                members = _reachable(neighbours, start)
+                done |= members.keys()
+                found = self._rooted(members)
+                chances.update(found)
+                edges += self._edges(members, found)
+        for child, made in self.merges.items():
+            edges += self._merged(child, made)
+        ordered = sorted(edges, key=lambda edge: (self.names.index(edge.child), -edge.weight))
+        children, above = {edge.child for edge in edges}, {edge.parent for edge in edges}
+        nodes = []
+        for at, name in enumerate(self.names):
+            kind: Literal["root", "derived", "merge", "isolated"] = "isolated"
+            if at in self.merges:
+                kind = "merge"
+            elif name in children:
+                kind = "derived"
+            elif name in above:
+                kind = "root"
+            nodes.append(Node(name, kind, int(families[at]), chances[at]))
+        return Tree(tuple(nodes), tuple(ordered), {self.names[at]: made for at, made in self.merges.items()})
+
+    def _rooted(self, members: Mapping[int, list[int]]) -> dict[int, float]:
+        """Return each member's chance to be the root; a merge is the root of what derives from it."""
+        merged = [at for at in members if at in self.merges]
+        if merged:
+            rest = (1.0 - CERTAIN) / max(len(members) - 1, 1)
+            return {
+                at: CERTAIN if at == merged[0] and len(members) > 1 else rest if len(members) > 1 else 1.0 for at in members
+            }
+        evidence = {}
+        for at in members:
+            for other in members[at]:
+                found = self.directions.get((at, other))
+                if found is not None:
+                    evidence[(at, other) if found.forward else (other, at)] = found.chance
+        return root_chances(members, evidence)
+
+    def _edges(self, members: Mapping[int, list[int]], roots: Mapping[int, float]) -> list[TreeEdge]:
+        merged = any(at in self.merges for at in members)
+        informed = merged or any((a, b) in self.directions for a in members for b in members[a])
+        found = []
+        for (parent, child), chance in edge_chances(members, roots).items():
+            pair = (min(parent, child), max(parent, child))
+            evidence = self.directions.get(pair)
+            if evidence is not None and evidence.forward == (pair[0] == parent):
+                reason = evidence.reason.format(parent=quote(self.names[parent]), child=quote(self.names[child]))
+            elif merged:
+                reason = "what it derives from is a merge of others"
+            elif informed:
+                reason = "follows from the directions of other edges"
+            else:
+                reason = "no weight says which came first; likeliest order for a tree of this shape"
+            known = informed and chance >= (KNOWN if evidence is not None else FOLLOWS)
+            found.append(self._edge(pair, parent, child, 1.0, "known" if known else "unknown", chance, reason))
+        return found
+
+    def _merged(self, child: int, made: Mixture) -> list[TreeEdge]:
+        words = "whole blocks" if made.method == "passthrough" else f"a sum that explains {made.varied:.1%}"
+        found = []
+        for each in made.parents:
+            parent = self.names.index(each.name)
+            pair = (min(parent, child), max(parent, child))
+            found.append(self._edge(pair, parent, child, each.weight, "known", CERTAIN, f"merged: {words} of the difference"))
+        return found
+
+    def _edge(
+        self,
+        pair: tuple[int, int],
+        parent: int,
+        child: int,
+        weight: float,
+        known: Literal["known", "unknown"],
+        chance: float,
+        reason: str,
+    ) -> TreeEdge:
+        measured: Literal["weights", "evidence"] = "evidence" if pair in self.by_evidence else "weights"
+        return TreeEdge(self.names[parent], self.names[child], weight, self.distances[pair], measured, known, chance, reason)
+
+
+def _is_merge(made: Mixture) -> bool:
+    """Return whether a model is a convex combination of others: among models in such a relation only the merge itself is.
+
+    A base looks like the mean of its k fine-tunes, too, but that explains no more than 1 - 1/k.
+    """
+    if len(made.parents) < 2:
+        return False
+    if made.method == "passthrough":
+        return True
+    convex = all(_OWN[0] < each.weight < _OWN[1] for each in made.parents)
+    return made.method == "linear" and convex and made.varied > 1.0 - 0.3 / len(made.parents)
+
+
+def _graph(weights: Mapping[tuple[int, int], float], count: int) -> csr_array:
+    rows, columns = [a for a, _ in weights], [b for _, b in weights]
+    return csr_array((list(weights.values()), (rows, columns)), shape=(count, count), dtype=np.float64)
+
+
+def _reachable(neighbours: Mapping[int, list[int]], start: int) -> dict[int, list[int]]:
+    found = {start: neighbours[start]}
+    waiting = [start]
+    for node in waiting:
+        for other in neighbours[node]:
+            if other not in found:
+                found[other] = neighbours[other]
+                waiting.append(other)
+    return found

@@ -1,0 +1,141 @@
+"""What was done to the values of one model to make those of another, as far as sketches and traces tell."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from tensorguard.fingerprint.sketches import Place, Sketches
+from tensorguard.lineage.component_tests import CORRELATED, MatrixPair
+from tensorguard.signals.traces import TRACES
+
+_BLOCK_ROLES = frozenset(CORRELATED["attention"] + CORRELATED["mlp"])
+_CAST = 0.006
+"""Relative difference that a cast to bfloat16 can make: 2^-8 at most, its root mean square less."""
+_FEWER = 0.97
+"""Share of distinct values below which one model has visibly fewer than the other."""
+_ZEROS = 0.08
+"""Share of zeros that one model must have more than the other to count as pruned."""
+_EQUAL = 1e-3
+"""Relative difference below which sketches are equal within the rounding of their file."""
+_LOW_RANK = 0.03
+"""Energy outside the leading directions of a difference that is of low rank; float16 sketches leave about this much."""
+_HALF = 8
+"""A difference of at most this rank is recognised: half of a response sketch's columns."""
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """Traces of one model, averaged over the matrices that were compared.
+
+    Attributes:
+        zeros: Share of zeros.
+        bf16: Share of values that bfloat16 holds exactly.
+        f16: Share of values that float16 holds exactly.
+        distinct_32: Distinct values among 32 neighbours, as a share of what there can be with so many zeros.
+        distinct_row: Distinct values in (part of) a row, likewise.
+    """
+
+    zeros: float
+    bf16: float
+    f16: float
+    distinct_32: float
+    distinct_row: float
+
+
+@dataclass(frozen=True, slots=True)
+class Values:
+    """How the values of two models differ, over matrices in blocks that were compared.
+
+    Attributes:
+        difference: Median relative difference of the matrices that changed; 0 if none did, NaN where none could be compared.
+        components: The same of attention and of MLP matrices.
+        unchanged: Roles whose matrices are all equal within rounding.
+        changed: The other roles.
+        low_rank: Whether what changed differs by few directions.
+        sides: Traces of the first and of the second model.
+    """
+
+    difference: float
+    components: Mapping[str, float]
+    unchanged: tuple[str, ...]
+    changed: tuple[str, ...]
+    low_rank: bool
+    sides: tuple[Side, Side]
+
+    def cast(self) -> int | None:
+        """Return which model (0 or 1) is the other one with its values rounded to 16 bits, or None."""
+        if not self.difference <= _CAST:
+            return None
+        short = [max(side.bf16, side.f16) == 1 for side in self.sides]
+        return short.index(True) if short[0] != short[1] else None
+
+    def quantised(self) -> int | None:
+        """Return which model holds visibly fewer distinct values than the other, or None."""
+        a, b = self.sides
+        ratios = (a.distinct_32 / b.distinct_32, a.distinct_row / b.distinct_row)
+        return 0 if min(ratios) < _FEWER and max(ratios) < 1 / _FEWER else 1 if max(ratios) > 1 / _FEWER else None
+
+    def pruned(self) -> int | None:
+        """Return which model has many more zeros than the other, or None."""
+        a, b = self.sides
+        return 0 if a.zeros > b.zeros + _ZEROS else 1 if b.zeros > a.zeros + _ZEROS else None
+
+
+def compare_values(a: Sketches, b: Sketches, matrices: Sequence[MatrixPair]) -> Values:
+    """Compare the values of two models matrix by matrix; see `Values`."""
+    inside = [each for each in matrices if each.role in _BLOCK_ROLES]
+    roles: dict[str, list[float]] = {}
+    for each in inside:
+        roles.setdefault(each.role, []).append(each.difference)
+    changed = tuple(role for role, differences in roles.items() if max(differences) > _EQUAL)
+    return Values(
+        difference=_median([each.difference for each in inside]),
+        components={
+            name: _median([each.difference for each in inside if each.role in CORRELATED[name]]) for name in ("attention", "mlp")
+        },
+        unchanged=tuple(role for role in roles if role not in changed),
+        changed=changed,
+        low_rank=_low_rank(a, b, [each for each in inside if each.role in changed]),
+        sides=(_side(a, [(each.role, each.layer) for each in inside]), _side(b, [(each.role, each.other) for each in inside])),
+    )
+
+
+def _median(differences: Sequence[float]) -> float:
+    """Return the median of those that are not zero, 0 if all are, NaN of none."""
+    if not differences:
+        return float("nan")
+    return float(np.median([each for each in differences if each > _EQUAL] or [0.0]))
+
+
+def _side(model: Sketches, compared: Sequence[tuple[str, int | None]]) -> Side:
+    index = _index(model)
+    shares = [_shares(model, index[place]) for place in compared]
+    return Side(*map(float, np.mean(shares, axis=0))) if shares else Side(0.0, 0.0, 0.0, 1.0, 1.0)
+
+
+def _shares(model: Sketches, index: int) -> tuple[float, float, float, float, float]:
+    traces = dict(zip(TRACES, map(float, model.traces[index]), strict=True))
+    zeros = traces["zeros"]
+    possible = [(1 - zeros) * count + (zeros > 0) for count in (32, min(model.places[index].columns, 1024))]
+    distinct = [traces[name] / max(most, 1.0) for name, most in zip(("distinct_32", "distinct_row"), possible, strict=True)]
+    return zeros, traces["bf16"], traces["f16"], min(1.0, distinct[0]), min(1.0, distinct[1])
+
+
+def _low_rank(a: Sketches, b: Sketches, changed: Sequence[MatrixPair]) -> bool:
+    ours, theirs = _index(a), _index(b)
+    shares = []
+    for each in changed:
+        i, j = ours[each.role, each.layer], theirs[each.role, each.other]
+        values = np.linalg.svd(a.response[i] - b.response[j], compute_uv=False)
+        shares.append(float((values[_HALF:] ** 2).sum() / max((values**2).sum(), 1e-300)))
+    return bool(shares) and float(np.median(shares)) < _LOW_RANK**2
+
+
+def _index(model: Sketches) -> dict[tuple[str, int | None], int]:
+    return {_key(place): index for index, place in enumerate(model.places) if place.stack in ("encoder", "decoder")}
+
+
+def _key(place: Place) -> tuple[str, int | None]:
+    return place.role, place.layer
+

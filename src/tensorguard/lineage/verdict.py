@@ -1,0 +1,145 @@
+"""From evidence to one word, and the components it rests on."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from tensorguard.fingerprint.base import Fingerprint
+from tensorguard.lineage.calibration import ALARM, SHARED_BASIS, SMALLEST_DERIVED
+from tensorguard.lineage.component_tests import CORRELATED
+from tensorguard.lineage.evidence import Evidence, NamedTest, evidence
+from tensorguard.lineage.identity import Identity, compare_identity
+from tensorguard.lineage.kinds import Direction, Kind, direction, kinds
+
+Verdict = Literal["identical", "same-weights", "derived", "related", "shares-components", "independent", "inconclusive"]
+Status = Literal["same", "linked", "independent", "inconclusive"]
+
+LINKED: tuple[Verdict, ...] = ("identical", "same-weights", "derived", "related")
+"""Verdicts of models that belong to one family."""
+
+COMPONENTS = ("embeddings", "attention", "mlp", "head")
+_BODY = ("operators", "reordered", "units")
+_MAPPED = 0.25
+"""Share of the shallower model's blocks that must be found in the other to speak of derivation."""
+
+
+@dataclass(frozen=True, slots=True)
+class Component:
+    """What is known about one component.
+
+    Attributes:
+        name: `embeddings`, `attention`, `mlp` or `head`.
+        status: `same`: all its trained matrices are equal; `linked`: not independent; `independent`: every effect tested lies below
+            the smallest that counts; else `inconclusive`.
+        effect: The largest excess over the null of its tests, all bases; None if none could be made.
+        log10_p: The smallest corrected p-value of its tests.
+        how: How that p-value was come by.
+    """
+
+    name: str
+    status: Status
+    effect: float | None
+    log10_p: float
+    how: str
+
+
+@dataclass(frozen=True, slots=True)
+class Lineage:
+    """How two models are related.
+
+    Attributes:
+        verdict: `identical`: the same tensors; `same-weights`: the same trained weights, repackaged; `derived`: blocks of one come
+            from the other, or those of both from one parent; `related`: a common basis without common blocks; `shares-components`: only some
+            components are common; `independent`: every effect tested lies below the smallest that counts as derived; else `inconclusive`.
+        kinds: What distinguishes them, the most drastic first.
+        direction: Which came first, as far as that can be told.
+        log10_p: log10 of the smallest p-value, corrected for all tests of this pair; -inf is never given.
+        how: How it was come by; `certain` where equal values decide.
+        effect: The larger of the operators' excesses, over all bases; None if blocks could not be compared.
+        components: Component by component.
+        evidence: What the sketches say; None if one of the models has none.
+        identity: What the digests say; None if one of the models has none.
+    """
+
+    verdict: Verdict
+    kinds: tuple[Kind, ...]
+    direction: Direction
+    log10_p: float
+    how: str
+    effect: float | None
+    components: tuple[Component, ...]
+    evidence: Evidence | None
+    identity: Identity | None
+
+
+def compare_lineage(first: Fingerprint, second: Fingerprint) -> Lineage:
+    """Tell how two models are related, from their fingerprints.
+
+    Raises:
+        UsageError: The fingerprints were made with different keys.
+    """
+    identity = compare_identity(first, second) if first.digests and second.digests else None
+    if first.sketches is None or second.sketches is None:
+        verdict: Verdict = "inconclusive" if identity is None else identity.verdict
+        certain = identity is not None and identity.equal > 0
+        return Lineage(verdict, (), "unknown", 0.0, "certain" if certain else "none", None, (), None, identity)
+    found = evidence(first.sketches, second.sketches)
+    components = tuple(_component(name, found, identity) for name in COMPONENTS)
+    effect = max(found.excess.values(), default=None)
+    verdict = _verdict(first, second, identity, found, components)
+    linked = verdict in ("derived", "related", "shares-components")
+    named = kinds(first.sketches, second.sketches, found) if linked else ()
+    smallest = min(found.tests, key=lambda each: each.corrected)
+    certain = identity is not None and identity.equal > 0
+    return Lineage(
+        verdict=verdict,
+        kinds=named,
+        direction=direction(named),
+        log10_p=smallest.corrected,
+        how="certain" if certain else smallest.test.how,
+        effect=effect,
+        components=components,
+        evidence=found,
+        identity=identity,
+    )
+
+
+def _verdict(
+    first: Fingerprint, second: Fingerprint, identity: Identity | None, found: Evidence, components: tuple[Component, ...]
+) -> Verdict:
+    if identity is not None and identity.verdict == "same-weights":
+        return "identical" if first.header_digest == second.header_digest else "same-weights"
+    body = [each for each in found.tests if each.signal in _BODY and each.corrected <= ALARM]
+    mapped = sum(origin is not None for origin in found.layers.origins)
+    shallower = min((len(model.sketches.blocks) for model in (first, second) if model.sketches), default=0)
+    copied = any(each.signal == "units" for each in body)
+    if body and (copied or mapped >= max(1, _MAPPED * shallower)):
+        return "derived"
+    if body and max(found.excess.values(), default=0.0) >= SHARED_BASIS:
+        return "related"
+    if (identity is not None and identity.equal) or any(each.status in ("same", "linked") for each in components):
+        return "shares-components"
+    return "independent" if _excludes(found.tests) else "inconclusive"
+
+
+def _component(name: str, found: Evidence, identity: Identity | None) -> Component:
+    tests = [each for each in found.tests if each.component == name]
+    roles = [each for each in (identity.roles if identity else ()) if each.role in CORRELATED[name] and each.first]
+    if roles and all(each.equal == each.first == each.second for each in roles):
+        return Component(name, "same", _effect(tests), min((t.corrected for t in tests), default=0.0), "certain")
+    if not tests:
+        return Component(name, "inconclusive", None, 0.0, "none")
+    smallest = min(tests, key=lambda each: each.corrected)
+    linked = smallest.corrected <= ALARM
+    status: Status = "linked" if linked else "independent" if _excludes(tests) else "inconclusive"
+    return Component(name, status, _effect(tests), smallest.corrected, smallest.test.how)
+
+
+def _effect(tests: list[NamedTest]) -> float | None:
+    return max((each.test.excess for each in tests if each.signal != "units"), default=None)
+
+
+def _excludes(tests: list[NamedTest] | tuple[NamedTest, ...]) -> bool:
+    """Say whether every effect that was tested on blocks lies below the smallest that counts, in more than the fixed basis alone."""
+    bounded = [each for each in tests if each.signal == "operators"] or [each for each in tests if each.signal == "anchors"]
+    bases = {each.basis for each in bounded}
+    return bool(bases - {"fixed"}) and all(each.test.upper < SMALLEST_DERIVED for each in bounded)

@@ -1,0 +1,92 @@
+"""Response sketches compared: do two matrices answer the same inputs alike?
+
+The row mean of a response belongs to a direction that all rows share and that independent models may share too; it is projected
+out, and with it one of the sixteen input dimensions. Under the null hypothesis the basis of the rows of the second model's matrices,
+or of the inputs where rows are tokens, has nothing to do with the first's. Matrices whose rows live in the same hidden basis are
+turned together.
+"""
+
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tensorguard.signals.linear_test import linear_test
+from tensorguard.signals.null_draws import Test
+
+TOKEN_ROWS = frozenset({"embed", "position", "token_type", "lm_head"})
+"""Roles whose rows mean the same in every model: their inputs are turned, not their rows."""
+
+RESIDUAL_ROWS = frozenset({"o", "down", "fc_out", "project_in", "ssm_out"})
+"""Roles that write to the residual stream."""
+
+NEURON_ROWS = frozenset({"gate", "up", "fc_in"})
+"""Roles whose rows are the neurons of their block."""
+
+Sketch = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Correlation:
+    """Two lists of matrices compared pair by pair.
+
+    Attributes:
+        cosines: Of every pair, of shape (pairs,); 0 where one is zero.
+        differences: |S_A - S_B| / |S_B| of every pair, row means included; infinite where S_B is zero and S_A is not.
+        test: The mean cosine against the rotation null.
+    """
+
+    cosines: NDArray[np.float64]
+    differences: NDArray[np.float64]
+    test: Test
+
+
+def hidden_basis(role: str, layer: int | None, stack: str) -> Hashable:
+    """Return which basis the rows of a matrix live in; equal values share one."""
+    if role in TOKEN_ROWS:
+        return "inputs", stack
+    if role in RESIDUAL_ROWS:
+        return "residual", stack
+    return "neurons" if role in NEURON_ROWS else role, layer, stack
+
+
+def correlate(
+    A: NDArray[np.float32],
+    mean_A: NDArray[np.float32],
+    B: NDArray[np.float32],
+    mean_B: NDArray[np.float32],
+    bases: Sequence[Hashable],
+) -> Correlation:
+    """Compare the response sketches of paired matrices.
+
+    Args:
+        A: P^T W X of the first model's, of shape (pairs, 64, 16).
+        mean_A: 1^T W X / rows of them, of shape (pairs, 16).
+        B: The second model's.
+        mean_B: Likewise.
+        bases: `hidden_basis` of each pair's second matrix; those that begin with "inputs" are turned on the side of the inputs.
+    """
+    first, second = _unit(_without_mean(A, mean_A)), _unit(_without_mean(B, mean_B))
+    groups: dict[Hashable, NDArray[np.float64]] = {}
+    for S, other, basis in zip(first, second, bases, strict=True):
+        M = S.T @ other if isinstance(basis, tuple) and basis[0] == "inputs" else S @ other.T
+        groups[basis] = groups.get(basis, 0.0) + M / len(first)
+    scale = np.linalg.norm(B.astype(np.float64), axis=(1, 2))
+    apart = np.linalg.norm(A.astype(np.float64) - B, axis=(1, 2))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        differences = np.where(apart > 0, apart / scale, 0.0)
+    return Correlation(np.einsum("pij,pij->p", first, second), differences, linear_test(groups.values()))
+
+
+def _without_mean(S: NDArray[np.float32], mean: NDArray[np.float32]) -> Sketch:
+    """Project the row mean's direction among the inputs out of every sketch."""
+    wide = mean.astype(np.float64)
+    unit = wide / np.maximum(np.linalg.norm(wide, axis=1, keepdims=True), 1e-300)
+    wanted: Sketch = S - (S @ unit[:, :, None]) * unit[:, None, :]
+    return wanted
+
+
+def _unit(S: Sketch) -> Sketch:
+    norm = np.linalg.norm(S, axis=(1, 2), keepdims=True)
+    return np.where(norm > 0, S / np.maximum(norm, 1e-300), 0.0)

@@ -1,0 +1,56 @@
+"""The row sample against a plain count sketch, and what its cosines promise."""
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from tensorguard.probes.rademacher import PUBLIC, Key
+from tensorguard.signals.sample import BUCKETS, row_sample, sample_rows
+
+
+def drawn(rows: int, width: int, seed: int = 0) -> NDArray[np.float32]:
+    return np.random.default_rng(seed).standard_normal((rows, width)).astype(np.float32)
+
+
+def cosine(a: NDArray[np.int8], b: NDArray[np.int8]) -> float:
+    a, b = a.astype(np.float64), b.astype(np.float64)
+    return float(a @ b / np.linalg.norm(a) / np.linalg.norm(b))
+
+
+@pytest.mark.parametrize(
+    ("width", "rows"), [(1, 65536), (64, 1024), (4096, 16), (5000, 13), (65536, 1), (10**6, 1), (0, 65536)]
+)
+def test_one_block_of_rows_whatever_the_height(width: int, rows: int) -> None:
+    assert sample_rows(width) == rows
+
+
+def test_every_number_lands_in_one_bucket_with_a_sign() -> None:
+    rows = drawn(10, 100)
+    sums = np.zeros(BUCKETS)
+    for word, value in zip(PUBLIC.words("lineage/sample", rows.size).tolist(), rows.ravel().tolist(), strict=True):
+        sums[word % BUCKETS] += value if word >> 63 else -value
+    expected = np.round(127 * sums / np.abs(sums).max())
+    found = row_sample(PUBLIC, rows)
+    assert found.dtype == np.int8
+    assert np.array_equal(found, expected)
+
+
+def test_cosines_of_samples_are_those_of_the_rows() -> None:
+    a, noise = drawn(1024, 64), drawn(1024, 64, 1)
+    for share in (0.0, 0.3, 0.9, 1.0):
+        b = share * a + np.sqrt(1 - share**2) * noise
+        true = float(a.ravel() @ b.ravel() / np.linalg.norm(a) / np.linalg.norm(b))
+        assert cosine(row_sample(PUBLIC, a), row_sample(PUBLIC, b)) == pytest.approx(true, abs=5 / 64)
+
+
+def test_scale_does_not_matter_and_keys_do() -> None:
+    rows = drawn(64, 64)
+    plain = row_sample(PUBLIC, rows)
+    assert np.abs(row_sample(PUBLIC, rows * np.float32(1e30)).astype(int) - plain).max() <= 1
+    assert np.abs(row_sample(PUBLIC, rows * np.float32(1e-30)).astype(int) - plain).max() <= 1
+    assert abs(cosine(plain, row_sample(Key(b"sixteen secret bytes"), rows))) < 5 / 64
+
+
+def test_zeros_and_nothing() -> None:
+    assert not row_sample(PUBLIC, np.zeros((4, 4), np.float32)).any()
+    assert row_sample(PUBLIC, np.zeros((0, 4), np.float32)).shape == (BUCKETS,)
