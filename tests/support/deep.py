@@ -27,7 +27,10 @@ def llama(seed: int) -> Arrays:
     kv = WIDTH * GROUPS // HEADS
     for i in range(BLOCKS):
         block = f"model.layers.{i}"
-        shapes |= {f"{block}.self_attn.{name}_proj.weight": (rows, WIDTH) for name, rows in zip("qkvo", (WIDTH, kv, kv, WIDTH))}
+        shapes |= {
+            f"{block}.self_attn.{name}_proj.weight": (rows, WIDTH)
+            for name, rows in zip("qkvo", (WIDTH, kv, kv, WIDTH), strict=True)
+        }
         shapes |= {f"{block}.mlp.{name}_proj.weight": (HIDDEN, WIDTH) for name in ("gate", "up")}
         shapes |= {f"{block}.mlp.down_proj.weight": (WIDTH, HIDDEN)}
         shapes |= {f"{block}.{name}_layernorm.weight": (WIDTH,) for name in ("input", "post_attention")}

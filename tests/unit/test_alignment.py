@@ -1,4 +1,4 @@
-from itertools import combinations, permutations
+from itertools import combinations, pairwise, permutations
 
 import numpy as np
 import pytest
@@ -26,7 +26,7 @@ def test_the_best_path_is_the_best_of_all(similarity: np.ndarray) -> None:
     assert path_scores(similarity) == pytest.approx(best)
     path = best_path(similarity)
     assert len(path) == min(similarity.shape)
-    assert all(a < c and b < d for (a, b), (c, d) in zip(path, path[1:], strict=False))
+    assert all(a < c and b < d for (a, b), (c, d) in pairwise(path))
     assert pair_sum(similarity, path) == pytest.approx(best)
 
 

@@ -105,5 +105,5 @@ def test_values_that_are_not_finite_are_refused_by_name() -> None:
     A = normal(30, 20)
     B = A.copy()
     B[3, 4] = np.nan
-    with pytest.raises(InputError, match="up_proj.*not finite|up_proj.*NaN"):
+    with pytest.raises(InputError, match="up_proj"):
         one(A, B)

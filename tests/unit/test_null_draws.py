@@ -78,4 +78,6 @@ def test_a_linear_test_adds_its_groups() -> None:
     assert found.how == "exact"
     assert linear_test([]).log10_p == 0
     assert linear_test([-np.eye(5)]).log10_p == 0
-    assert linear_test([1e3 * np.eye(40)] * 9).log10_p == pytest.approx(-79, abs=40)
+    proxy = 3 * trace_moments(np.eye(6))[1]
+    assert linear_test([np.eye(6)] * 3).log10_p == pytest.approx(-(18**2) / (2 * proxy) / np.log(10))
+    assert linear_test([np.eye(40)] * 9).log10_p == -300

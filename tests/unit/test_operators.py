@@ -25,14 +25,9 @@ def responses(W: Array, X: Array) -> NDArray[np.float32]:
     return (W @ X).astype(np.float32)
 
 
-@pytest.fixture
-def X() -> Array:
-    return drawn(9).standard_normal((WIDTH, COLUMNS))
-
-
 @pytest.mark.parametrize("groups", [1, 2, 4], ids=["MQA", "GQA", "MHA"])
-def test_attention_is_the_sum_over_query_heads(X: Array, groups: int) -> None:
-    heads = 4
+def test_attention_is_the_sum_over_query_heads(groups: int) -> None:
+    X, heads = drawn(9).standard_normal((WIDTH, COLUMNS)), 4
     q, o = drawn(1).standard_normal((2, heads, HEAD, WIDTH))
     k, v = drawn(2).standard_normal((2, groups, HEAD, WIDTH))
     of = [h * groups // heads for h in range(heads)]

@@ -21,9 +21,12 @@ KINDS = (
 _RESHAPING = frozenset({"upcycled", "width", "disguised", "pruned"})
 """After these the amount by which values differ says nothing."""
 
+_MADE_OF = {"QK": ("q", "k"), "VO": ("v", "o"), "DU": ("up", "down", "fc_in", "fc_out")}
+"""Which matrices make an operator that does not change when they are rearranged or rescaled together."""
+
 _SEEN = 0.3
 """Excess in a basis from which on the models agree in it."""
-_PADDED = 0.97
+_PADDED = 0.995
 """Cosine of down x up from which on more neurons cannot come from pruning the fewer."""
 _CONTINUED = 0.5
 """Relative difference from which on a training is called continued rather than fine-tuning."""
@@ -49,7 +52,9 @@ class Kind:
 def kinds(a: Sketches, b: Sketches, evidence: Evidence) -> tuple[Kind, ...]:
     """Name what distinguishes two linked models, the most drastic first; empty if nothing does."""
     values = compare_values(a, b, evidence.matrices)
-    found = [*_shapes(a, b, evidence), *_disguises(evidence, values)]
+    found = list(_shapes(a, b, evidence))
+    if not {kind.name for kind in found} & {"upcycled", "width"}:
+        found += _disguises(evidence, values)
     found += _values(values, reshaped=any(kind.name in _RESHAPING for kind in found))
     unique = {kind.name: kind for kind in reversed(found)}
     return tuple(unique[name] for name in KINDS if name in unique)
@@ -111,9 +116,11 @@ def _vocabulary(a: Sketches, b: Sketches, evidence: Evidence) -> Iterator[Kind]:
     rows = [_rows(model, "embed") for model in (a, b)]
     if all(rows) and rows[0] != rows[1]:
         yield Kind("vocabulary", FIRST if rows[0] > rows[1] else SECOND, f"{rows[0]} against {rows[1]} tokens")
-    words, ids = (evidence.excess.get(basis) for basis in ("words", "ids"))
+    fixed, words, ids = (evidence.excess.get(basis) for basis in ("fixed", "words", "ids"))
     if words is not None and ids is not None and ids < _SEEN < words - ids:
         yield Kind("vocabulary", UNKNOWN, "the same words have other numbers: tokens in another order")
+    if fixed is not None and fixed > _SEEN and max(words or 0.0, ids or 0.0) < fixed / 3:
+        yield Kind("vocabulary", UNKNOWN, "blocks act alike in one residual basis, between other embeddings: these were replaced")
 
 
 def _disguises(evidence: Evidence, values: Values) -> Iterator[Kind]:
@@ -126,14 +133,13 @@ def _disguises(evidence: Evidence, values: Values) -> Iterator[Kind]:
     if "DU" in effects and "DG" in effects and effects["DU"] > _SEEN and effects["DG"] < effects["DU"] / 2:
         yield Kind("disguised", UNKNOWN, "neurons were rescaled, or their signs flipped")
         return
-    for component, operators in (("attention", ("QK", "VO")), ("mlp", ("DU", "DG", "GU"))):
-        alike = [effects[name] for name in operators if name in effects]
-        difference = values.components[component]
-        if alike and difference == difference:
-            shown = (2 * max(0.0, 1 - sum(alike) / len(alike))) ** 0.5
+    for operator, roles in _MADE_OF.items():
+        differences = [values.roles[role] for role in roles if role in values.roles]
+        if operator in effects and differences:
+            shown = (2 * max(0.0, 1 - effects[operator])) ** 0.5
             factor, more = _UNEXPLAINED
-            if difference > max(factor * shown, shown + more):
-                yield Kind("disguised", UNKNOWN, f"{component} matrices differ although blocks act alike: rearranged or rescaled")
+            if max(differences) > max(factor * shown, shown + more):
+                yield Kind("disguised", UNKNOWN, f"{' and '.join(roles[:2])} differ although together they act alike")
 
 
 def _values(values: Values, *, reshaped: bool) -> Iterator[Kind]:

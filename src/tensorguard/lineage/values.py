@@ -14,6 +14,8 @@ _CAST = 0.006
 """Relative difference that a cast to bfloat16 can make: 2^-8 at most, its root mean square less."""
 _FEWER = 0.97
 """Share of distinct values below which one model has visibly fewer than the other."""
+_FEWER_OF_16_BITS = 0.94
+"""The same among 32 neighbours where only one of the models is stored with 16 bits."""
 _ZEROS = 0.08
 """Share of zeros that one model must have more than the other to count as pruned."""
 _EQUAL = 1e-3
@@ -42,6 +44,11 @@ class Side:
     distinct_32: float
     distinct_row: float
 
+    @property
+    def short(self) -> bool:
+        """Whether 16 bits hold every value."""
+        return self.bf16 == 1 or self.f16 == 1
+
 
 @dataclass(frozen=True, slots=True)
 class Values:
@@ -49,7 +56,7 @@ class Values:
 
     Attributes:
         difference: Median relative difference of the matrices that changed; 0 if none did, NaN where none could be compared.
-        components: The same of attention and of MLP matrices.
+        roles: The same of each role.
         unchanged: Roles whose matrices are all equal within rounding.
         changed: The other roles.
         low_rank: Whether what changed differs by few directions.
@@ -57,7 +64,7 @@ class Values:
     """
 
     difference: float
-    components: Mapping[str, float]
+    roles: Mapping[str, float]
     unchanged: tuple[str, ...]
     changed: tuple[str, ...]
     low_rank: bool
@@ -67,12 +74,15 @@ class Values:
         """Return which model (0 or 1) is the other one with its values rounded to 16 bits, or None."""
         if not self.difference <= _CAST:
             return None
-        short = [max(side.bf16, side.f16) == 1 for side in self.sides]
-        return short.index(True) if short[0] != short[1] else None
+        a, b = self.sides
+        return None if a.short == b.short else 0 if a.short else 1
 
     def quantised(self) -> int | None:
         """Return which model holds visibly fewer distinct values than the other, or None."""
         a, b = self.sides
+        if (a.short, b.short) in ((True, False), (False, True)):  # 16 bits alone make values meet, in a long row more than among 32
+            ratio = a.distinct_32 / b.distinct_32
+            return 0 if ratio < _FEWER_OF_16_BITS else 1 if ratio > 1 / _FEWER_OF_16_BITS else None
         ratios = (a.distinct_32 / b.distinct_32, a.distinct_row / b.distinct_row)
         return 0 if min(ratios) < _FEWER and max(ratios) < 1 / _FEWER else 1 if max(ratios) > 1 / _FEWER else None
 
@@ -91,9 +101,7 @@ def compare_values(a: Sketches, b: Sketches, matrices: Sequence[MatrixPair]) -> 
     changed = tuple(role for role, differences in roles.items() if max(differences) > _EQUAL)
     return Values(
         difference=_median([each.difference for each in inside]),
-        components={
-            name: _median([each.difference for each in inside if each.role in CORRELATED[name]]) for name in ("attention", "mlp")
-        },
+        roles={role: _median(differences) for role, differences in roles.items()},
         unchanged=tuple(role for role in roles if role not in changed),
         changed=changed,
         low_rank=_low_rank(a, b, [each for each in inside if each.role in changed]),

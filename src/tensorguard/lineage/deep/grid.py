@@ -17,7 +17,7 @@ _FIT = 0.9
 _DISTINCT = 0.97
 """Share of distinct values among 32 neighbours, above which no grid is looked for: 8 bits leave about 0.9, free values 1."""
 
-_OFF_GRID = 0.35
+_OFF_GRID = 0.45
 """Largest root mean square distance from a lattice, as a share of that of values which are not on it (1 / sqrt(12) of a step)."""
 
 _NF4 = (
@@ -35,10 +35,9 @@ _TABLES: dict[Literal["nf4", "fp4"], NDArray[np.float64]] = {"nf4": np.array(_NF
 
 @dataclass(frozen=True, slots=True)
 class _Lattice:
-    """Evenly spaced levels of every group: step and least value (groups, 1), steps between extremes (groups,), whether it fits."""
+    """Evenly spaced levels of every group: step (groups, 1), steps between extremes (groups,), whether it fits (groups,)."""
 
     step: NDArray[np.float64]
-    base: NDArray[np.float64]
     levels: NDArray[np.float64]
     fits: NDArray[np.bool_]
 
@@ -119,17 +118,26 @@ def _lattice(groups: NDArray[np.float64]) -> _Lattice:
     gap = gaps.min(1, keepdims=True)
     largest = np.maximum(np.abs(ordered[:, :1]), np.abs(ordered[:, -1:]))
     guesses = [gap, gap / 2, gap / 3, *(span / n for n in (15, 255)), *(largest / n for n in (7, 8, 127, 128))]
-    best = _Lattice(gap, base, np.full(len(groups), np.inf), np.zeros(len(groups), bool))
+    best = _Lattice(gap, np.full(len(groups), np.inf), np.zeros(len(groups), bool))
     for guess in guesses:
-        count = np.rint(span / guess)
-        step = span / np.maximum(count, 1)
-        place = (groups - base) / step
-        off = np.sqrt(np.square(place - np.rint(place)).mean(1) * 12)
-        better = (off < _OFF_GRID) & (count[:, 0] <= _MOST_LEVELS) & (count[:, 0] < best.levels)
-        best = _Lattice(
-            np.where(better[:, None], step, best.step), base, np.where(better, count[:, 0], best.levels), best.fits | better
-        )
+        step = span / np.maximum(np.rint(span / guess), 1)
+        place = np.rint((groups - base) / step)
+        step, off = _fitted(groups, place)
+        count = place.max(1)
+        better = (off < _OFF_GRID) & (count <= _MOST_LEVELS) & (count < best.levels)
+        best = _Lattice(np.where(better[:, None], step, best.step), np.where(better, count, best.levels), best.fits | better)
     return best
+
+
+def _fitted(groups: NDArray[np.float64], place: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the step by least squares, and the distance from the lattice as a share of what it is off any: what is on a grid may
+    have been rounded to 16 bits since, the extremes most of all.
+    """
+    k, x = place - place.mean(1, keepdims=True), groups - groups.mean(1, keepdims=True)
+    step = (k * x).sum(1, keepdims=True) / np.maximum((k * k).sum(1, keepdims=True), 1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        off = np.sqrt(np.square((x - k * step) / step).mean(1) * 12)
+    return step, np.where(step[:, 0] > 0, off, np.inf)
 
 
 def _closest(table: NDArray[np.float64], values: NDArray[np.float64]) -> NDArray[np.float64]:

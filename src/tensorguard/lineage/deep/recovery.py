@@ -22,6 +22,9 @@ from tensorguard.tensors.base import Float32
 _ALIKE = 0.3
 """Least median |cosine| of matrices that the match was not made on; unrelated ones reach 0.1 at width 64 and less above."""
 
+_MATCHED = 0.1
+"""Least share of neurons that a match has to find; chance finds one in a hundred."""
+
 _MOVED = 0.05
 _INSIDE = {"QK": ("q", "k"), "VO": ("v", "o")}
 _INSIDE_GAP = 0.2
@@ -142,6 +145,7 @@ def _disguises(basis: Basis, matches: Sequence[BlockMatch], alike: dict[str, flo
     elif basis.change == "rotation":
         found.append("rotation")
     neurons = max((alike.get(role, 0.0) for role in ("up", "down", "fc_out")), default=0.0) > _ALIKE
+    neurons &= _typical(match.neurons for match in matches) > _MATCHED
     if neurons and _typical(match.neurons_moved for match in matches) > _MOVED:
         found.append("neuron permutation")
     found += _counted("neurons", [match.neuron_counts for match in matches] if neurons else [])

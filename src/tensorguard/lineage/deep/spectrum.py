@@ -13,12 +13,11 @@ from numpy.typing import NDArray
 
 from tensorguard.lineage.deep.base import Spectrum
 from tensorguard.lineage.deep.tasks import SKETCH, Range, tiles
-from tensorguard.tensors.base import Float32
 
 _TOP = (8, 16, 32, 64)
 
 _NUMERICAL = 1e-9
-"""Share of the energy that float32 products cannot tell from nothing."""
+"""Share of the energy that is as good as nothing."""
 
 _ROUNDING = 3.0
 """How many times the expected energy of rounding may be left beside a low rank: merges round more than once."""
@@ -26,17 +25,17 @@ _ROUNDING = 3.0
 
 @dataclass(frozen=True, slots=True)
 class Projection:
-    """A range of a pair, and the basis Q that its difference is projected on: float32 of shape (columns, k)."""
+    """A range of a pair, and the basis Q that its difference is projected on: float64 of shape (columns, k)."""
 
     range: Range
-    Q: Float32
+    Q: NDArray[np.float64]
 
 
-def basis(sketch: NDArray[np.float64]) -> Float32:
-    """Return an orthonormal basis of the columns of Z: float32 of shape (columns, min(columns, 96))."""
+def basis(sketch: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return an orthonormal basis of the columns of Z: float64 of shape (columns, min(columns, 96))."""
     scale = np.abs(sketch).max()
     Q, _ = np.linalg.qr(sketch / (scale or 1.0))
-    return np.ascontiguousarray(Q, np.float32)
+    return np.ascontiguousarray(Q)
 
 
 def project(task: Projection) -> NDArray[np.float64]:
@@ -47,7 +46,7 @@ def project(task: Projection) -> NDArray[np.float64]:
     """
     gram = np.zeros((task.Q.shape[1],) * 2)
     for _, A, B in tiles(task.range):
-        O = ((A - B) @ task.Q).astype(np.float64)  # noqa: E741
+        O = (A - B).astype(np.float64) @ task.Q  # noqa: E741
         gram += O.T @ O
     return gram
 
