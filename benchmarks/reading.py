@@ -32,10 +32,10 @@ def settings_of(work: str) -> tensorguard.Settings:
     """Return the settings of one of `WORK`."""
     if work == WORK[0]:
         probes = tensorguard.ProbeSpec(repeats=PROBES, strategies=("gaussian",))
-        return tensorguard.Settings(tensorguard.Specification(probes, per_category=None), digests=False)
+        return tensorguard.Settings(tensorguard.Specification(probes, per_category=None), lineage=False)
     if work == WORK[1]:
         probes = tensorguard.ProbeSpec(repeats=PROBES)
-        return tensorguard.Settings(tensorguard.Specification(probes, per_category=None), digests=False)
+        return tensorguard.Settings(tensorguard.Specification(probes, per_category=None), lineage=False)
     if work == WORK[2]:  # one repeat of one layer a category: as little as can be asked
         probes = tensorguard.ProbeSpec(repeats=1, strategies=("gaussian",))
         return tensorguard.Settings(tensorguard.Specification(probes, per_category=1))

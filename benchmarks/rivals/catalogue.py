@@ -28,6 +28,7 @@ def catalogue(cache: Path, newer_python: Path | None = None) -> dict[str, Callab
         "paper16": this_python,
         "modeldna": modeldna_python,
         "provenance_kit": provenance_kit_python,
+        "provenance_kit_weights": provenance_kit_python,
         "reef": this_python,
         "raw_cosine": this_python,
     }

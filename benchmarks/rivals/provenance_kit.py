@@ -5,6 +5,7 @@ Equal configurations answer 1.0 without a look at the weights; that is the tool'
 
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from benchmarks.rivals.serving import AbstainError, Answer, serve
 
@@ -24,7 +25,7 @@ class ProvenanceKit:
         self._folder = tempfile.TemporaryDirectory()
         settings = Settings(cache_dir=Path(self._folder.name))
         self._scanner = ModelProvenanceScanner(settings=settings, cache=CacheService(cache_dir=settings.cache_dir))
-        self._threshold = SIMILARITY_THRESHOLD
+        self.threshold = SIMILARITY_THRESHOLD
 
     def prepare(self, model: Path) -> int:
         before = self._cached()
@@ -32,10 +33,14 @@ class ProvenanceKit:
         return self._cached() - before
 
     def compare(self, a: Path, b: Path) -> Answer:
-        found = self._scanner.compare(str(a), str(b)).scores
+        found = self.scores(a, b)
         if found.pipeline_score is None or "nsufficient" in found.provenance_decision:
             raise AbstainError(found.provenance_decision)
-        return Answer(found.pipeline_score, found.pipeline_score > self._threshold)
+        return Answer(found.pipeline_score, found.pipeline_score > self.threshold)
+
+    def scores(self, a: Path, b: Path) -> Any:
+        """All that its `compare` computes."""
+        return self._scanner.compare(str(a), str(b)).scores
 
     def _cached(self) -> int:
         return sum(path.stat().st_size for path in Path(self._folder.name).glob("*.json"))

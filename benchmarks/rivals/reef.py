@@ -20,6 +20,7 @@ from benchmarks.zoo.corpus import FACTS, read_wheel
 TEXTS_PER_CORPUS = 50
 CHARACTERS = 240
 MOST_TOKENS = 96
+BATCH = 25
 VICTIM_LAYER = 18 / 32
 
 
@@ -37,8 +38,9 @@ class Reef:
         if path is None:
             raise AbstainError("no tokenizer.json")
         tokenizer = Tokenizer.from_file(str(path))
-        hidden = [self._last_token(network, tokenizer.encode(text).ids[:MOST_TOKENS]) for text in self._texts]
-        grams = np.stack([_gram(layer) for layer in np.stack(hidden, axis=1)])
+        ids = [tokenizer.encode(text).ids[:MOST_TOKENS] for text in self._texts]
+        batches = [_last_tokens(network, ids[at : at + BATCH]) for at in range(0, len(ids), BATCH)]
+        grams = np.stack([_gram(layer) for layer in np.concatenate(batches, axis=1)])
         self._grams[model] = grams
         n = len(self._texts)
         return len(grams) * n * (n + 1) // 2 * grams.itemsize
@@ -46,13 +48,6 @@ class Reef:
     def compare(self, a: Path, b: Path) -> Answer:
         suspect, victim = self._grams[a], self._grams[b]
         return Answer(max(_best(suspect, victim), _best(victim, suspect)))
-
-    @staticmethod
-    def _last_token(network: Any, ids: list[int]) -> NDArray[np.float64]:
-        """Layers x width; the embeddings are not a layer."""
-        states = network(input_ids=torch.tensor([ids]), output_hidden_states=True).hidden_states
-        last: NDArray[np.float64] = torch.stack([each[0, -1] for each in states[1:]]).double().numpy()
-        return last
 
 
 def _texts() -> list[str]:
@@ -89,6 +84,17 @@ def _checked(kind: Any, folder: Path) -> Any:
     if missing:
         raise AbstainError(f"{len(missing)} weights are missing by name, such as {sorted(missing)[0]}")
     return network.eval()
+
+
+def _last_tokens(network: Any, texts: list[list[int]]) -> NDArray[np.float64]:
+    """Hidden states, layers x texts x width; the embeddings are not a layer. Padded on the right, which earlier tokens cannot see."""
+    last = torch.tensor([len(ids) - 1 for ids in texts])
+    longest = int(last.max()) + 1
+    padded = torch.tensor([ids + [0] * (longest - len(ids)) for ids in texts])
+    mask = (torch.arange(longest) <= last[:, None]).long()
+    states = network(input_ids=padded, attention_mask=mask, output_hidden_states=True).hidden_states
+    found: NDArray[np.float64] = torch.stack([each[torch.arange(len(texts)), last] for each in states[1:]]).double().numpy()
+    return found
 
 
 def _gram(states: NDArray[np.float64]) -> NDArray[np.float32]:

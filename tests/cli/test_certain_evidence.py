@@ -125,18 +125,18 @@ def test_without_digests_there_is_no_verdict_until_they_are_made(cli: CommandLin
 
     def statuses(*options: str) -> set[str]:
         answer = cli("fingerprint", *both, "-o", tmp_path, "--workers", "1", "--json", *options).json()
-        assert answer["settings"]["digests"] is ("--no-digests" not in options)
+        assert answer["settings"]["lineage"] is ("--no-lineage" not in options)
         return {entry["status"] for entry in answer["result"]}
 
-    assert statuses("--no-digests") == {"done"}
+    assert statuses("--no-lineage") == {"done"}
     without = [read_fingerprint(path) for path in stored]
     assert [found.digests for found in without] == [(), ()]
     result = cli("compare", *stored, "--json").json()["result"]
     assert (result["verdict"], result["identities"]) == (None, [])
     assert "certain" not in cli("compare", *stored).out
-    assert statuses("--no-digests") == {"finished before"}
+    assert statuses("--no-lineage") == {"finished before"}
     assert statuses() == {"done"}
-    assert statuses("--no-digests") == {"finished before"}, "more than asked for is there already"
+    assert statuses("--no-lineage") == {"finished before"}, "more than asked for is there already"
     assert [read_fingerprint(path).features for path in stored] == [found.features for found in without]
     assert finding(cli("compare", *stored, "--json"))["verdict"] == "inconclusive"
 

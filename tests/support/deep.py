@@ -20,12 +20,12 @@ WIDTH, HIDDEN, HEADS, GROUPS, WORDS, BLOCKS = 64, 96, 4, 2, 600, 2
 CONFIG = {"model_type": "llama", "num_attention_heads": HEADS, "num_key_value_heads": GROUPS}
 
 
-def llama(seed: int) -> Arrays:
+def llama(seed: int, blocks: int = BLOCKS) -> Arrays:
     """A llama of normal numbers, its gains away from 1."""
     rng = np.random.default_rng(seed)
     shapes = {"model.embed_tokens.weight": (WORDS, WIDTH), "lm_head.weight": (WORDS, WIDTH), "model.norm.weight": (WIDTH,)}
     kv = WIDTH * GROUPS // HEADS
-    for i in range(BLOCKS):
+    for i in range(blocks):
         block = f"model.layers.{i}"
         shapes |= {
             f"{block}.self_attn.{name}_proj.weight": (rows, WIDTH)
@@ -54,10 +54,14 @@ def one(A: NDArray[Any], B: NDArray[Any], engine: Engine | None = None) -> Tenso
     return found
 
 
+def blocks_of(arrays: Arrays) -> range:
+    return range(sum("gate_proj" in name for name in arrays))
+
+
 def in_basis(arrays: Arrays, U: NDArray[Any]) -> Arrays:
     """Fold the gains of the norms in, and turn the residual stream by U (rows of embeddings become e U)."""
     out = dict(arrays)
-    for i in range(BLOCKS):
+    for i in blocks_of(arrays):
         block = f"model.layers.{i}"
         for norm, readers in (("input", "self_attn q k v"), ("post_attention", "mlp gate up")):
             part, *names = readers.split()
@@ -76,7 +80,7 @@ def in_basis(arrays: Arrays, U: NDArray[Any]) -> Arrays:
 def permute_neurons(arrays: Arrays, order: NDArray[np.int64]) -> Arrays:
     """Put neuron order[i] of every block at i."""
     out = dict(arrays)
-    for i in range(BLOCKS):
+    for i in blocks_of(arrays):
         for name in ("gate", "up"):
             out[f"model.layers.{i}.mlp.{name}_proj.weight"] = arrays[f"model.layers.{i}.mlp.{name}_proj.weight"][order]
         key = f"model.layers.{i}.mlp.down_proj.weight"
@@ -87,7 +91,7 @@ def permute_neurons(arrays: Arrays, order: NDArray[np.int64]) -> Arrays:
 def swap_groups(arrays: Arrays) -> Arrays:
     """Exchange the two key-value heads, their query heads with them."""
     out = dict(arrays)
-    for i in range(BLOCKS):
+    for i in blocks_of(arrays):
         for name in "qkv":
             key = f"model.layers.{i}.self_attn.{name}_proj.weight"
             out[key] = np.roll(arrays[key], len(arrays[key]) // 2, axis=0)

@@ -6,17 +6,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import ortho_group
 
-from support.deep import HEADS, HIDDEN, WIDTH, compare, in_basis, llama, permute_neurons, swap_groups
+from support.deep import BLOCKS, HEADS, HIDDEN, WIDTH, compare, in_basis, llama, permute_neurons, swap_groups
 from tensorguard.lineage.deep.heads import match_heads
 from tensorguard.lineage.deep.neurons import match_neurons
 
 
-def tuned(seed: int = 0) -> dict[str, np.ndarray]:
-    """The model after further training that moves every matrix by a fifth."""
+def tuned(seed: int = 0, blocks: int = BLOCKS, size: float = 0.2) -> dict[str, np.ndarray]:
+    """The model after further training that moves every matrix by a fifth, or by another part of it."""
     rng = np.random.default_rng(99)
     return {
-        name: array + (0.2 * rng.standard_normal(array.shape)).astype(np.float32) if array.ndim == 2 else array
-        for name, array in llama(seed).items()
+        name: array + (size * rng.standard_normal(array.shape)).astype(np.float32) if array.ndim == 2 else array
+        for name, array in llama(seed, blocks).items()
     }
 
 
@@ -127,3 +127,23 @@ def test_any_permutation_of_heads_is_found(seed: int, groups: list[int]) -> None
     assert match.queries.tolist() == queries
     assert match.keys.tolist() == list(groups)
     assert min(match.query_key, match.value_output) > 0.9999
+
+
+@pytest.mark.parametrize("kind", ["permutation", "rotation"])
+def test_the_basis_is_found_without_embeddings(kind: str) -> None:
+    U = np.abs(signed_permutation(5)) if kind == "permutation" else ortho_group.rvs(WIDTH, random_state=6)
+    blocks = 4
+    second = llama(0, blocks)
+    first = in_basis(permute_neurons(tuned(0, blocks, 0.02), np.random.default_rng(1).permutation(HIDDEN)), U)
+    for name in ("model.embed_tokens.weight", "lm_head.weight"):
+        first[name] = np.random.default_rng(12).standard_normal(first[name].shape).astype(np.float32)
+    recovery = compare(first, second).recovery
+    assert recovery is not None
+    assert (recovery.basis.change, recovery.basis.tokens) == (kind, 0)
+    assert min(cosine for _, cosine in recovery.roles) > 0.9
+
+
+def test_four_independent_blocks_give_no_basis() -> None:
+    recovery = compare(llama(31, 4), llama(32, 4)).recovery
+    assert recovery is not None
+    assert (recovery.basis.change, recovery.disguises) == ("unknown", ())

@@ -22,7 +22,7 @@ def spectrum_of(A: NDArray[np.float32], B: NDArray[np.float32]) -> Spectrum:
 
 
 @pytest.mark.parametrize("rank", [1, 8, 64])
-@pytest.mark.parametrize("shape", [(3000, 400), (150, 700)])
+@pytest.mark.parametrize("shape", [(3000, 400), (270, 700)])
 def test_a_low_rank_is_exact_and_so_is_its_spectrum(rank: int, shape: tuple[int, int]) -> None:
     B = normal(*shape)
     A = B + 0.02 * normal(shape[0], rank) @ normal(rank, shape[1])

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 import numpy as np
 import pytest
-from safetensors.numpy import save
+from safetensors.numpy import load, save
 from safetensors.numpy import save_file as save_plain
 
 from support.checkpoints import llama
@@ -58,10 +58,10 @@ def remade(file: Path, change: Callable[[dict[str, Any], np.ndarray], Any]) -> P
     raw = file.read_bytes()
     (length,) = struct.unpack("<Q", raw[:8])
     document = json.loads(json.loads(raw[8 : 8 + length])["__metadata__"]["tensorguard"])
-    values = np.frombuffer(raw[8 + length :], "<f8").reshape(len(document["layers"]), 6).copy()
-    changed = change(document, values)
+    arrays = {name: array.copy() for name, array in load(raw).items()}
+    changed = change(document, arrays["layers.statistics"])
     text = json.dumps(document if changed is None else changed)
-    file.write_bytes(save({"layers.statistics": values}, {"tensorguard": text}))
+    file.write_bytes(save(arrays, {"tensorguard": text}))
     return file
 
 

@@ -3,16 +3,11 @@ import dataclasses
 import numpy as np
 import pytest
 
-from support.memory import MemoryTensor
-from tensorguard.engines.inline import Inline
-from tensorguard.engines.threads import Threads
+from support.sweeps import swept, view_of
 from tensorguard.errors import UsageError
 from tensorguard.fingerprint.base import FEATURES, Fingerprint
-from tensorguard.fingerprint.identity import digests
 from tensorguard.lineage.identity import compare_identity
-from tensorguard.progress import Silent
 from tensorguard.signals.digest import block_digest, tensor_digest
-from tensorguard.tensors.view import canonical_view
 
 WIDTH, BLOCKS = 64, 3
 
@@ -33,9 +28,8 @@ def arrays(seed: int) -> dict[str, np.ndarray]:
 
 
 def fingerprint(model: dict[str, np.ndarray], workers: int = 0) -> Fingerprint:
-    view = canonical_view([MemoryTensor(name, array) for name, array in model.items()], {}, "safetensors")
-    engine = Threads(workers) if workers else Inline()
-    found = digests(view, engine, Silent())
+    view = view_of(model, {})
+    found = swept(model, {}, workers=workers).digests
     return Fingerprint("m", "s", dict.fromkeys(FEATURES, 0.0), (), view.architecture, 0, view.parameters, digests=found)
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tensorguard.api.fingerprints import Settings, fingerprint_model
-from tensorguard.api.lineage import MOST_COMPARED, Pair, add_deep, relate
+from tensorguard.api.lineage import MOST_COMPARED, add_deep, relate
 from tensorguard.errors import NotFoundError, UsageError
 from tensorguard.family import classify as classifying
 from tensorguard.family import clustering as clusters
@@ -20,7 +20,10 @@ from tensorguard.fingerprint.base import Fingerprint
 from tensorguard.fingerprint.features import SUFFIX as FEATURES_SUFFIX
 from tensorguard.fingerprint.features import FeatureVector, features_files, load_features, vector
 from tensorguard.fingerprint.file import SUFFIX, read_fingerprint
+from tensorguard.lineage.pair import Pair
 from tensorguard.progress import Progress
+
+_TOO_MANY = "{} models make too many pairs, so only the 16 numbers are compared; of up to {} it is told who is related"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,10 +33,12 @@ class Comparison:
     Attributes:
         similarity: How far apart their 16 numbers are; None where they were made with different specifications.
         pairs: How those that have a whole fingerprint are related, pair by pair.
+        notices: Things to know about the pairs, one sentence each.
     """
 
     similarity: Similarity | None
     pairs: tuple[Pair, ...]
+    notices: tuple[str, ...] = ()
 
 
 def load_vectors(
@@ -88,7 +93,8 @@ def compare(
         pairs = (add_deep(pairs[0], inputs, settings=settings, progress=progress),)
     numbers = [each for each, _ in loaded]
     alike = len({each.specification for each in numbers}) == 1
-    return Comparison(similarity.compare(numbers, space, include_size=include_size) if alike or not pairs else None, pairs)
+    close = similarity.compare(numbers, space, include_size=include_size) if alike or not pairs else None
+    return Comparison(close, pairs, (_TOO_MANY.format(len(whole), MOST_COMPARED),) if len(whole) > MOST_COMPARED else ())
 
 
 def cluster(

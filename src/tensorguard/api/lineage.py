@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from tensorguard.api.fingerprints import Settings, fingerprint_model
@@ -14,32 +14,15 @@ from tensorguard.fingerprint.base import Fingerprint
 from tensorguard.fingerprint.features import SUFFIX as FEATURES_SUFFIX
 from tensorguard.fingerprint.file import SUFFIX, read_fingerprint
 from tensorguard.fingerprint.sketches import Sketches
-from tensorguard.lineage.deep.base import Deep
 from tensorguard.lineage.deep.compare import deep_compare
 from tensorguard.lineage.mixture import Mixture, mixture
+from tensorguard.lineage.pair import Pair
 from tensorguard.lineage.tree import Tree, family_tree
 from tensorguard.lineage.verdict import LINKED, Lineage, compare_lineage
 from tensorguard.progress import Progress, Silent
 
 MOST_COMPARED = 60
 """Of more models not every pair is compared."""
-
-
-@dataclass(frozen=True, slots=True)
-class Pair:
-    """Two models and how they are related.
-
-    Attributes:
-        first: Name of the first.
-        second: Name of the second.
-        lineage: What their fingerprints say.
-        deep: What reading both models says; None where it was not asked for.
-    """
-
-    first: str
-    second: str
-    lineage: Lineage
-    deep: Deep | None = None
 
 
 def load_fingerprint(
@@ -95,7 +78,8 @@ def relate(fingerprints: Sequence[Fingerprint], *, progress: Progress | None = N
     found = []
     try:
         for a, b in pairs:
-            found.append(Pair(a.name, b.name, compare_lineage(a, b)))
+            key = a.sketches.key if a.sketches and b.sketches else None
+            found.append(Pair(a.name, b.name, compare_lineage(a, b), key))
             progress.advance("pairs", 1)
     finally:
         progress.finish("pairs")
@@ -191,9 +175,7 @@ def _layer_map(lineage: Lineage, first: Model, second: Model) -> dict[int, int] 
 
 def _sketches(fingerprint: Fingerprint) -> Sketches:
     if fingerprint.sketches is None:
-        raise UsageError(
-            "the fingerprint holds no sketches", where=fingerprint.name, hint="make it again without --no-lineage"
-        )
+        raise UsageError("the fingerprint holds no sketches", where=fingerprint.name, hint="make it again without --no-lineage")
     return fingerprint.sketches
 
 

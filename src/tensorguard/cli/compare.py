@@ -5,13 +5,18 @@ from pathlib import Path
 import typer
 
 from tensorguard.cli.bar import progress
-from tensorguard.cli.options import BASE, INCLUDE_SIZE, QUIET, SEARCH
+from tensorguard.cli.options import BASE, DEVICE, INCLUDE_SIZE, KEY_FILE, QUIET, SEARCH, key
 from tensorguard.cli.output import JSON, REPORTS, deliver
 
 
 def compare(
     models: list[Path] = typer.Argument(help="Models, *.tgfp, *_features.json or folders of them; any mix."),
-    reference: Path | None = typer.Option(None, help="A saved clustering, or a folder of features, to standardise by."),
+    deep: bool = typer.Option(False, "--deep", help="Also read both of two models, and compare them value by value."),
+    key_file: Path | None = KEY_FILE,
+    device: str = DEVICE,
+    reference: Path | None = typer.Option(
+        None, help="Standardise the 16 numbers by a saved clustering, or a folder of features."
+    ),
     include_size: bool = INCLUDE_SIZE,
     base: Path | None = BASE,
     search: list[Path] = SEARCH,
@@ -19,17 +24,18 @@ def compare(
     as_json: bool = JSON,
     quiet: bool = QUIET,
 ) -> None:
-    """Tell which trained weights models share (certain), and how far apart their standardised fingerprints are.
+    """Tell how models are related: in a sentence, then with the evidence, the layer map and pictures.
 
     \b
     tensorguard compare ./model-a ./model-b
-    tensorguard compare fingerprints -o table -o png=distances.png -o html=distances.html
+    tensorguard compare ./model-a ./model-b --deep -o html=a-b.html
+    tensorguard compare fingerprints -o table -o png=matrix.png
     """
     from tensorguard.api.families import compare as run
     from tensorguard.api.fingerprints import Settings
-    from tensorguard.reports.similarity import report
+    from tensorguard.reports.comparison import report
 
+    settings = Settings(device=device, key=key(key_file), base=base, search=tuple(search))
     with progress(quiet=quiet) as listener:
-        settings = Settings(base=base, search=tuple(search))
-        found = run(models, reference=reference, include_size=include_size, settings=settings, progress=listener)
-    deliver(report(found.similarity, found.identities), reports, as_json=as_json)
+        found = run(models, reference=reference, include_size=include_size, deep=deep, settings=settings, progress=listener)
+    deliver(report(found.similarity, found.pairs, found.notices), reports, as_json=as_json)

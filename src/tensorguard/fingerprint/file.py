@@ -33,6 +33,12 @@ _STATISTICS = (*STATISTICS, "gain")
 _DIGEST = re.compile(f"[0-9a-f]{{{2 * BYTES}}}")
 
 
+def plain(fingerprint: Fingerprint) -> dict[str, Any]:
+    """Return a fingerprint as plain data: all but the arrays of its sketches."""
+    sketches = fingerprint.sketches
+    return asdict(replace(fingerprint, sketches=None)) | {"sketches": None if sketches is None else describe(sketches)}
+
+
 def write_fingerprint(path: Path | str, fingerprint: Fingerprint) -> None:
     """Write a fingerprint, whole or not at all.
 
@@ -40,14 +46,12 @@ def write_fingerprint(path: Path | str, fingerprint: Fingerprint) -> None:
         ResourceError: The folder cannot be written, or the disk is full.
     """
     numbers = np.array([[getattr(layer, s) for s in _STATISTICS] for layer in fingerprint.layers], np.float64)
-    sketches = fingerprint.sketches
-    document = asdict(replace(fingerprint, sketches=None)) | {
+    document = plain(fingerprint) | {
         "schema": SCHEMA,
         "tool": {"name": "tensorguard", "version": __version__},
         "layers": [{k: v for k, v in asdict(layer).items() if k not in _STATISTICS} for layer in fingerprint.layers],
-        "sketches": None if sketches is None else describe(sketches),
     }
-    arrays = {_TENSOR: numbers} | ({} if sketches is None else tensors(sketches))
+    arrays = {_TENSOR: numbers} | ({} if fingerprint.sketches is None else tensors(fingerprint.sketches))
     text = msgspec.json.encode(document, order="sorted").decode()
     with replacing(Path(path)) as file:
         file.write(save(arrays, metadata={_ENTRY: text}))

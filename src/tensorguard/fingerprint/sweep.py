@@ -30,6 +30,9 @@ _UNFOLDED_HEADS = (
     " are compared alike, but one whose heads were permuted may not be recognised by them"
 )
 
+_MOST_NOTICES = 5
+"""Norms that cannot be folded that are named."""
+
 
 @dataclass(frozen=True, slots=True)
 class Swept:
@@ -100,7 +103,9 @@ def sweep(
                     collector.take(member, response)
     finally:
         progress.finish("sweep")
-    notices = (*folds.notices, *([_UNFOLDED_HEADS] if collector.guessed_heads else []))
+    unfolded = len(folds.notices) - _MOST_NOTICES
+    more = [f"{unfolded} more norms are not folded"] if unfolded > 0 else []
+    notices = (*folds.notices[:_MOST_NOTICES], *more, *([_UNFOLDED_HEADS] if collector.guessed_heads else []))
     return Swept(tuple(d for d in digests if d is not None), _sketches(questions, key, blocks, collector, matrices), notices)
 
 

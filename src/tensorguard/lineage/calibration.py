@@ -1,21 +1,26 @@
 """Constants that were measured, not derived, each with where it comes from. Everything else in the evidence follows from its null."""
 
+from collections.abc import Mapping
 from typing import Literal
 
 Basis = Literal["fixed", "words", "ids"]
 """Fixed basis; token space by the tokens' strings; token space by their numbers."""
 
-OPERATOR_EXCESS = 0.035
-"""Largest excess of T in token space between independently trained models.
+OPERATOR_EXCESS: Mapping[str, float] = {"all": 0.08, "attention": 0.06, "mlp": 0.16}
+"""Largest excess of T in token space between independently trained models, by component.
 
-Measured, before this code: at most 0.020 between independent real models of all widths, depths and tokenizers; at most 0.023 between
-twins and to a distilled student among small trained models (design of record, section 5). The rest is margin.
+Measured on the development zoo (253 pairs, models of twins and of different architectures, derivatives among them): at most 0.057,
+0.043 and 0.118. The largest are twins with tied embeddings, whose MLPs hold a table of which token follows which. The rest is margin.
 """
 
-EMBEDDING_EXCESS = 0.9
-"""Largest excess of the cosine of centred token similarities between models with independent embeddings."""
+EMBEDDING_EXCESS = 0.95
+"""Largest excess of the cosine of centred token similarities between models with independent embeddings.
 
-HEAD_EXCESS = 0.9
+Measured on the development zoo: 0.93 between twins with tied embeddings, 0.55 with untied ones. So no p-value of this test can be
+small: in token space embeddings alone prove nothing, and their cosine is an effect size.
+"""
+
+HEAD_EXCESS = EMBEDDING_EXCESS
 """The same of an output head."""
 
 BLOCK_LEVEL = 1e-3

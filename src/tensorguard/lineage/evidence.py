@@ -1,6 +1,6 @@
 """All that two fingerprints say about whether their models are related: every test that is made, in one place, corrected together."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -118,7 +118,7 @@ def evidence(a: Sketches, b: Sketches) -> Evidence:
     )
 
 
-def _bases(a: Sketches, b: Sketches) -> Iterator[tuple[Basis, Operators, Operators, float | None]]:
+def _bases(a: Sketches, b: Sketches) -> Iterator[tuple[Basis, Operators, Operators, Mapping[str, float] | None]]:
     yield "fixed", fixed_basis(a.fixed), fixed_basis(b.fixed), None
     words, ids = common(a.word_gram, b.word_gram), common(a.id_gram, b.id_gram)
     if words.sum() >= FEWEST:

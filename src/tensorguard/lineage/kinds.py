@@ -53,7 +53,7 @@ def kinds(a: Sketches, b: Sketches, evidence: Evidence) -> tuple[Kind, ...]:
     """Name what distinguishes two linked models, the most drastic first; empty if nothing does."""
     values = compare_values(a, b, evidence.matrices)
     found = list(_shapes(a, b, evidence))
-    if not {kind.name for kind in found} & {"upcycled", "width"}:
+    if not {kind.name for kind in found} & {"upcycled", "width", "pruned"}:
         found += _disguises(evidence, values)
     found += _values(values, reshaped=any(kind.name in _RESHAPING for kind in found))
     unique = {kind.name: kind for kind in reversed(found)}

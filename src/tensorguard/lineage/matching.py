@@ -30,11 +30,11 @@ class Matching:
     strangers: tuple[str, ...]
 
 
-def match(child: Sketches, candidates: Mapping[str, Sketches], base: str | None) -> Matching:
-    """Return the matrices that the child and the candidates share."""
+def match(child: Sketches, candidates: Mapping[str, Sketches], base: str | None, *, enough: float = ENOUGH) -> Matching:
+    """Return the matrices that the child and the candidates share; a candidate takes part that has `enough` of the child's."""
     ours = _places(child)
     theirs = {name: _places(model) for name, model in candidates.items()}
-    names = [name for name, places in theirs.items() if ours and len(ours.keys() & places.keys()) >= ENOUGH * len(ours)]
+    names = [name for name, places in theirs.items() if ours and len(ours.keys() & places.keys()) >= enough * len(ours)]
     keys = [key for key in ours if all(key in theirs[name] for name in names)]
     rows = {key: [ours[key], *(theirs[name][key] for name in names)] for key in keys}
     models = [child, *(candidates[name] for name in names)]

@@ -1,5 +1,6 @@
 """The operators' evidence in one basis: the best alignment of the blocks, and what it is worth under random rotations."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -39,13 +40,13 @@ class OperatorTests:
     noise: float
 
 
-def operator_tests(A: Operators, B: Operators, margin: float | None = None) -> OperatorTests | None:
+def operator_tests(A: Operators, B: Operators, margin: Mapping[str, float] | None = None) -> OperatorTests | None:
     """Test whether B's blocks act as A's do.
 
     Args:
         A: The first model's operators, ready for comparison (`signals.operator_evidence`).
         B: The second's, in a basis of the same size.
-        margin: Of the composite null; None for the rotation null itself.
+        margin: Of the composite null, by component; None for the rotation null itself.
 
     Returns:
         None if the models have no operator in common.
@@ -66,14 +67,18 @@ def operator_tests(A: Operators, B: Operators, margin: float | None = None) -> O
     found = path_scores(observed) / lengths
     path, matrix = best_path(observed[0]), observed[0]
     return OperatorTests(
-        tests={name: judge(float(found[i]), null[:, i], margin) for i, name in enumerate(components)},
-        reordered=judge(pair_sum(matrix, best_assignment(matrix)) / sizes["all"], np.array(assigned), margin),
+        tests={name: judge(float(found[i]), null[:, i], _of(margin, name)) for i, name in enumerate(components)},
+        reordered=judge(pair_sum(matrix, best_assignment(matrix)) / sizes["all"], np.array(assigned), _of(margin, "all")),
         effects=_effects(A, B, path),
         matrix=matrix,
         path=path,
-        noticeable=critical(np.concatenate(largest), BLOCK_LEVEL) + (margin or 0.0),
+        noticeable=critical(np.concatenate(largest), BLOCK_LEVEL) + (_of(margin, "all") or 0.0),
         noise=float(np.concatenate(spread).mean()),
     )
+
+
+def _of(margin: Mapping[str, float] | None, component: str) -> float | None:
+    return None if margin is None else margin[component]
 
 
 def _blocks_with(A: Operators, B: Operators, operators: tuple[int, ...]) -> int:

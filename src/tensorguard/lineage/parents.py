@@ -9,6 +9,7 @@ from scipy import stats
 from tensorguard.fingerprint.sketches import Place, Sketches
 from tensorguard.lineage import regression, rounding
 from tensorguard.lineage.regression import Array, Equations
+from tensorguard.signals.traces import TRACES
 from tensorguard.tensors.roles import category
 
 CONFIDENCE = 0.95
@@ -151,6 +152,7 @@ class Fit:
         gram = blocks.sum(axis=0)
         weight, covariance = regression.jackknife(blocks, self.chosen)
         half = float(stats.t.ppf(0.5 + CONFIDENCE / 2, len(blocks) - 1)) * np.sqrt(np.maximum(np.diag(covariance), 0.0))
+        sizes = child.traces[[row[0] for row in rows], TRACES.index("rms")].astype(np.float64)
         numbers = len(self.places) * regression.NUMBERS
         extra = np.zeros((len(self.chosen), 2))
         for at, model in enumerate(self.chosen):
@@ -161,7 +163,8 @@ class Fit:
             inside = [model, *others[1:]]
             where = [self.chosen.index(each) for each in (reference, *inside)]
             inner = _relative(gram, inside, reference) / numbers
-            wide = rounding.widened(weight[where[1:]], 0, float(half[at]), inner, [grids[0], *(grids[1 + w] for w in where)])
+            kinds = [grids[0], *(grids[1 + w] for w in where)]
+            wide = rounding.widened(weight[where[1:]], 0, float(half[at]), inner, kinds, sizes)
             extra[at] = weight[at] - half[at] - wide[0], wide[1] - weight[at] - half[at]
         noise = np.array([regression.STORAGE**2 + rounding.variance(kind) for kind in grids[1:]])
         bias = numbers * regression.sensitivity(gram, self.chosen) @ (noise * weight)

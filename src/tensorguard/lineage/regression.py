@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+from scipy import optimize, stats
 
 from tensorguard.fingerprint.sketches import Sketches
 from tensorguard.probes.rademacher import RESPONSE
@@ -131,6 +131,16 @@ def jackknife(blocks: Array, chosen: Sequence[int]) -> tuple[Array, Array]:
     left = weights(total - blocks, chosen)
     spread = left - left.mean(axis=0)
     return pooled, (count - 1) / count * (spread.T @ spread)
+
+
+def bounded(gram: Array, lowest: float, highest: float) -> float:
+    """Return the least that weights within bounds leave, from a Gram matrix of shape (m + 1, m + 1); their sum is 1 still."""
+    values, vectors = np.linalg.eigh(gram)
+    root = np.sqrt(np.maximum(values, 0.0))[:, None] * vectors.T
+    heavy = 1e3 * float(np.sqrt(np.trace(gram))) + 1e-30  # The weight of the equation that says the sum is 1.
+    system = np.vstack([root[:, 1:], np.full(len(gram) - 1, heavy)])
+    weight = optimize.lsq_linear(system, np.append(root[:, 0], heavy), bounds=(lowest, highest), method="bvls").x
+    return float(residual(gram, range(len(gram) - 1), weight / weight.sum()))
 
 
 def floor(matrices: int) -> float:

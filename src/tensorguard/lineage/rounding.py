@@ -25,6 +25,7 @@ EXACT = 0.999
 """Share of values on a grid from which on all count as being there."""
 
 _DRAWS = 1 << 14
+_FITS = 8
 _REACH = np.concatenate([-np.geomspace(1.0, 0.002, 28), [0.0], np.geomspace(0.002, 1.0, 28)])
 
 
@@ -47,7 +48,9 @@ def variance(kind: str | None) -> float:
     return 0.0 if kind is None else RELATIVE[kind] ** 2
 
 
-def widened(weight: Array, at: int, half: float, covariance: Array, grids: Sequence[str | None]) -> tuple[float, float]:
+def widened(
+    weight: Array, at: int, half: float, covariance: Array, grids: Sequence[str | None], sizes: Array
+) -> tuple[float, float]:
     """Return which true values of one weight are compatible with the fitted ones.
 
     Args:
@@ -57,6 +60,7 @@ def widened(weight: Array, at: int, half: float, covariance: Array, grids: Seque
         covariance: Mean products between the models' differences from the reference, in units of the mean square of the
             reference's weights, shape (k, k).
         grids: What the child, the reference, and each of the k models are rounded to.
+        sizes: Root mean square of each matrix, which decides where the steps between numbers lie.
 
     Returns:
         The lowest and the highest; where no value within 1 of the fit is excluded, that is the bound.
@@ -65,12 +69,18 @@ def widened(weight: Array, at: int, half: float, covariance: Array, grids: Seque
     low, high = float(weight[at] - half), float(weight[at] + half)
     if child is None:
         return low, high
-    base = rounded(normals(0, "rounding", 0, _DRAWS), first)
+    unit = np.resize(sizes, _DRAWS)
+    base = rounded(unit * normals(0, "rounding", 0, _DRAWS), first)
     values, vectors = np.linalg.eigh(covariance)
     drawn = np.stack([normals(0, "rounding", 1 + model, _DRAWS) for model in range(len(weight))])
-    moves = vectors * np.sqrt(np.maximum(values, 0.0)) @ drawn
-    differences = np.stack([rounded(base + move, kind) - base for move, kind in zip(moves, others, strict=True)])
-    solve = np.linalg.pinv(differences.T)[at]
+    moves = unit * (vectors * np.sqrt(np.maximum(values, 0.0)) @ drawn)
+    # What was measured are differences of rounded numbers: look for moves that give such after rounding.
+    differences = moves
+    for _ in range(_FITS):
+        differences = np.stack([rounded(base + move, kind) - base for move, kind in zip(moves, others, strict=True)])
+        seen_size = np.mean((differences / unit) ** 2, axis=1)
+        moves *= np.sqrt(np.diag(covariance) / np.maximum(seen_size, 1e-30))[:, None]
+    solve = np.linalg.pinv((differences / unit).T)[at] / unit
     seen = np.empty(len(_REACH))
     for step, move in enumerate(_REACH):
         true = weight.copy()

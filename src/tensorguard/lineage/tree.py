@@ -15,17 +15,20 @@ from tensorguard.errors import UsageError, quote
 from tensorguard.fingerprint.sketches import Sketches
 from tensorguard.lineage.direction import CERTAIN, LIKELY, Direction, direction
 from tensorguard.lineage.distances import distance
-from tensorguard.lineage.mixture import Mixture, mixture
+from tensorguard.lineage.merges import is_merge, mixtures
+from tensorguard.lineage.mixture import STEP, Mixture
 from tensorguard.lineage.rooting import edge_chances, root_chances
 
-NEAREST = 12
+NEAREST = 24
 """So many of the models closest to one may be the parents of a merge."""
 
-KNOWN, FOLLOWS = 0.9, 0.95
-"""Chance from which on a direction counts as known, if there is evidence for it; if there is evidence for other edges only."""
+KNOWN = 0.9
+"""Chance from which on a direction counts as known, if there is evidence for this very edge."""
 
-_COPY = 1e-9
-_OWN = (0.02, 0.98)
+SAME = 5e-4
+"""Relative difference below which two models are copies of each other."""
+
+_COPY, _LAST = 1e-6, 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,24 +124,29 @@ class _Builder:
             if found is None:
                 self.by_evidence.add((a, b))
                 missing = dissimilarity.get((first, second), dissimilarity.get((second, first), 1.0))
-                # Operators are products of two matrices: weights that differ by e give a cosine of about 1 - e^2.
-                found = float(np.sqrt(max(missing, 0.0)))
+                # Farther than whatever can be compared. Weights that differ by e give operators a cosine of about 1 - e^2.
+                found = 1.0 + float(np.sqrt(max(missing, 0.0)))
             self.distances[a, b] = found
             evidence = direction(models[first], models[second], found)
             if evidence is not None:
                 self.directions[a, b] = evidence
-        self.mixtures = self._mixtures()
-        self.merges = {at: found for at, found in self.mixtures.items() if _is_merge(found)}
+        self.poorer: set[int] = set()
+        self.poorer = {child for child in range(len(models)) for other in range(len(models)) if self._descends(child, other)}
+        near = {at: self._near(at) for at in range(len(models))}
+        self.mixtures = mixtures(models, near)
+        self.merges = {at: made for at, made in self.mixtures.items() if is_merge(made)}
 
-    def _mixtures(self) -> dict[int, Mixture]:
-        found = {}
-        for child in range(len(self.names)):
-            near = [(far, pair) for pair, far in self.distances.items() if child in pair and pair not in self.by_evidence]
-            others = [sum(pair) - child for _, pair in sorted(near) if not self._descends(sum(pair) - child, child)][:NEAREST]
-            if others:
-                candidates = {self.names[other]: self.models[self.names[other]] for other in others}
-                found[child] = mixture(self.models[self.names[child]], candidates)
-        return found
+    def _near(self, child: int) -> list[int]:
+        """Return what a model may be made of, closest first: not of what derives from it, of what lost something, or of copies."""
+        linked = [
+            (far, sum(pair) - child) for pair, far in self.distances.items() if child in pair and pair not in self.by_evidence
+        ]
+        kept: list[int] = []
+        for _, at in sorted(linked):
+            copied = any(self.distances.get((min(at, other), max(at, other)), 1.0) < SAME for other in kept)
+            if not copied and at not in self.poorer and not self._descends(at, child):
+                kept.append(at)
+        return kept[:NEAREST]
 
     def _descends(self, child: int, parent: int) -> bool:
         """Return whether evidence says that one model derives from another."""
@@ -146,18 +154,32 @@ class _Builder:
         found = self.directions.get(pair)
         return found is not None and found.chance >= LIKELY and found.forward == (pair[0] == parent)
 
+    def _only(self, made: Mixture) -> int | None:
+        """Return the one model that another was trained on from; None if its difference lies along several."""
+        if len(made.parents) != 1:
+            return None
+        weights = [each.weight for each in made.kindred if each.name == made.parents[0].name] or [1.0]
+        return self.names.index(made.parents[0].name) if STEP[0] < weights[0] < STEP[1] else None
+
     def _allowed(self) -> dict[tuple[int, int], float]:
         """Return the pairs that may be neighbours in the tree, with their distances.
 
         What lost something has one parent, the closest of those it can have lost it from. A merge has its parents only; what
         derives from a merge is a neighbour of nothing but that and its own descendants.
         """
-        allowed = dict(self.distances)
-        for child in range(len(self.names)):
-            above = [pair for pair in self.distances if child in pair and self._descends(child, sum(pair) - child)]
-            for pair in sorted(above, key=self.distances.__getitem__)[1:]:
-                allowed.pop(pair, None)
-        single = {at: self.names.index(made.parents[0].name) for at, made in self.mixtures.items() if len(made.parents) == 1}
+        count = len(self.names)
+        mean = [float(np.mean([far for pair, far in self.distances.items() if at in pair] or [0.0])) for at in range(count)]
+        # Among copies the one that lost nothing and is closest to all others comes first.
+        rank = [mean[at] + _LAST * (at in self.poorer) for at in range(count)]
+        allowed = {(a, b): far + _COPY * (1.0 + rank[a] + rank[b]) for (a, b), far in self.distances.items()}
+        above: dict[int, int] = {}
+        for child in self.poorer:
+            pairs = [pair for pair in self.distances if child in pair and self._descends(child, sum(pair) - child)]
+            nearest, *others = sorted(pairs, key=allowed.__getitem__)
+            above[child] = sum(nearest) - child
+            for pair in others:
+                allowed.pop(pair)
+        single = {at: parent for at, made in self.mixtures.items() if (parent := self._only(made)) is not None} | above
         merged = set(self.merges)
         while more := {at for at, parent in single.items() if parent in merged} - merged:
             merged |= more
@@ -170,8 +192,7 @@ class _Builder:
     def tree(self) -> Tree:
         count = len(self.names)
         _, families = connected_components(_graph(dict.fromkeys(self.distances, 1.0), count), directed=False)
-        allowed = {pair: far + _COPY for pair, far in self._allowed().items()}
-        spanning = minimum_spanning_tree(_graph(allowed, count)).tocoo()
+        spanning = minimum_spanning_tree(_graph(self._allowed(), count)).tocoo()
         neighbours: dict[int, list[int]] = {at: [] for at in range(count)}
         for a, b in zip(spanning.row.tolist(), spanning.col.tolist(), strict=True):
             neighbours[a].append(b)
@@ -232,7 +253,8 @@ class _Builder:
                 reason = "follows from the directions of other edges"
             else:
                 reason = "no weight says which came first; likeliest order for a tree of this shape"
-            known = informed and chance >= (KNOWN if evidence is not None else FOLLOWS)
+            own = merged or (evidence is not None and evidence.forward == (pair[0] == parent))
+            known = own and chance >= KNOWN
             found.append(self._edge(pair, parent, child, 1.0, "known" if known else "unknown", chance, reason))
         return found
 
@@ -257,19 +279,6 @@ class _Builder:
     ) -> TreeEdge:
         measured: Literal["weights", "evidence"] = "evidence" if pair in self.by_evidence else "weights"
         return TreeEdge(self.names[parent], self.names[child], weight, self.distances[pair], measured, known, chance, reason)
-
-
-def _is_merge(made: Mixture) -> bool:
-    """Return whether a model is a convex combination of others: among models in such a relation only the merge itself is.
-
-    A base looks like the mean of its k fine-tunes, too, but that explains no more than 1 - 1/k.
-    """
-    if len(made.parents) < 2:
-        return False
-    if made.method == "passthrough":
-        return True
-    convex = all(_OWN[0] < each.weight < _OWN[1] for each in made.parents)
-    return made.method == "linear" and convex and made.varied > 1.0 - 0.3 / len(made.parents)
 
 
 def _graph(weights: Mapping[tuple[int, int], float], count: int) -> csr_array:

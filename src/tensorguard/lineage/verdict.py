@@ -1,10 +1,11 @@
 """From evidence to one word, and the components it rests on."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from tensorguard.fingerprint.base import Fingerprint
-from tensorguard.lineage.calibration import ALARM, SHARED_BASIS, SMALLEST_DERIVED
+from tensorguard.lineage.calibration import ALARM, OPERATOR_EXCESS, SHARED_BASIS, SMALLEST_DERIVED
 from tensorguard.lineage.component_tests import CORRELATED
 from tensorguard.lineage.evidence import Evidence, NamedTest, evidence
 from tensorguard.lineage.identity import Identity, compare_identity
@@ -18,6 +19,8 @@ LINKED: tuple[Verdict, ...] = ("identical", "same-weights", "derived", "related"
 
 COMPONENTS = ("embeddings", "attention", "mlp", "head")
 _BODY = ("operators", "reordered", "units")
+_BEYOND = 1.5
+"""An effect is excluded where its bound lies below so many times what independent models may show."""
 _MAPPED = 0.25
 """Share of the shallower model's blocks that must be found in the other to speak of derivation."""
 
@@ -118,7 +121,7 @@ def _verdict(
         return "related"
     if (identity is not None and identity.equal) or any(each.status in ("same", "linked") for each in components):
         return "shares-components"
-    return "independent" if _excludes(found.tests) else "inconclusive"
+    return "independent" if _excludes(found.tests, "all") else "inconclusive"
 
 
 def _component(name: str, found: Evidence, identity: Identity | None) -> Component:
@@ -130,16 +133,16 @@ def _component(name: str, found: Evidence, identity: Identity | None) -> Compone
         return Component(name, "inconclusive", None, 0.0, "none")
     smallest = min(tests, key=lambda each: each.corrected)
     linked = smallest.corrected <= ALARM
-    status: Status = "linked" if linked else "independent" if _excludes(tests) else "inconclusive"
+    status: Status = "linked" if linked else "independent" if _excludes(tests, name) else "inconclusive"
     return Component(name, status, _effect(tests), smallest.corrected, smallest.test.how)
 
 
-def _effect(tests: list[NamedTest]) -> float | None:
+def _effect(tests: Sequence[NamedTest]) -> float | None:
     return max((each.test.excess for each in tests if each.signal != "units"), default=None)
 
 
-def _excludes(tests: list[NamedTest] | tuple[NamedTest, ...]) -> bool:
-    """Say whether every effect that was tested on blocks lies below the smallest that counts, in more than the fixed basis alone."""
-    bounded = [each for each in tests if each.signal == "operators"] or [each for each in tests if each.signal == "anchors"]
-    bases = {each.basis for each in bounded}
-    return bool(bases - {"fixed"}) and all(each.test.upper < SMALLEST_DERIVED for each in bounded)
+def _excludes(tests: Sequence[NamedTest], component: str) -> bool:
+    """Say whether every effect that was tested lies below the smallest that counts, in more than the fixed basis alone."""
+    bounded = [each for each in tests if each.signal in ("operators", "anchors") and each.component == component]
+    limit = max(SMALLEST_DERIVED, _BEYOND * OPERATOR_EXCESS.get(component, 0.0))
+    return any(each.basis != "fixed" for each in bounded) and all(each.test.upper < limit for each in bounded)

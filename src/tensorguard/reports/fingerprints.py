@@ -1,11 +1,11 @@
 """What `fingerprint` tells: a line per model, and for one model alone its layers."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from typing import Any
 
 from tensorguard.errors import TensorGuardError, quote
 from tensorguard.fingerprint.base import Fingerprint
+from tensorguard.fingerprint.file import plain
 from tensorguard.fingerprint.outcome import FingerprintOutcome
 from tensorguard.reports.document import Cell, Document, Table
 
@@ -52,7 +52,7 @@ def _machine(outcome: FingerprintOutcome) -> dict[str, Any]:
     return {
         "model": outcome.model,
         "status": outcome.status,
-        "fingerprint": asdict(outcome.fingerprint) if outcome.fingerprint else None,
+        "fingerprint": plain(outcome.fingerprint) if outcome.fingerprint else None,
         "error": error.fields() if error else None,
     }
 

@@ -81,18 +81,30 @@ def recover_basis(task: Embeddings) -> tuple[Basis, Float32 | None]:
     U = (left @ right).astype(np.float32)
     A, B = _rows(task, out)
     agreement = _agreement(A @ left.astype(np.float32), B @ right.T.astype(np.float32))
+    return describe(U, agreement, len(fit))
+
+
+def describe(U: Float32, agreement: float, tokens: int) -> tuple[Basis, Float32 | None]:
+    """Say what an orthogonal U is: a signed permutation (which is returned in its place), any other rotation, or nothing.
+
+    Args:
+        U: float32 of shape (d, d).
+        agreement: How well it fits what it was not fitted on.
+        tokens: Rows it was fitted on.
+    """
+    width = len(U)
     places, given = linear_sum_assignment(-np.abs(U))
     s = float(np.abs(U[places, given]).sum())
     ln_p = min(0.0, lgamma(width + 1) + width * log(2) - s * s / 2)
     if agreement < AGREES:
-        return Basis("unknown", 0, 0, agreement, ln_p, len(fit)), None
+        return Basis("unknown", 0, 0, agreement, ln_p, tokens), None
     if ln_p > _SURE:
-        return Basis("rotation", 0, 0, agreement, ln_p, len(fit)), U
+        return Basis("rotation", 0, 0, agreement, ln_p, tokens), U
     signs = np.sign(U[places, given])
     P = np.zeros_like(U)
     P[places, given] = signs
     moved, flipped = int((places != given).sum()), int((signs < 0).sum())
-    return Basis("permutation" if moved or flipped else "none", moved, flipped, agreement, ln_p, len(fit)), P
+    return Basis("permutation" if moved or flipped else "none", moved, flipped, agreement, ln_p, tokens), P
 
 
 def _agreement(A: Float32, B: Float32) -> float:

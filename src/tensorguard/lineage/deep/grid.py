@@ -130,8 +130,9 @@ def _lattice(groups: NDArray[np.float64]) -> _Lattice:
 
 
 def _fitted(groups: NDArray[np.float64], place: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the step by least squares, and the distance from the lattice as a share of what it is off any: what is on a grid may
-    have been rounded to 16 bits since, the extremes most of all.
+    """Return the step by least squares, and the distance from the lattice as a share of what it is for free values.
+
+    What is on a grid may have been rounded to 16 bits since, the extremes most of all: they alone do not give the step.
     """
     k, x = place - place.mean(1, keepdims=True), groups - groups.mean(1, keepdims=True)
     step = (k * x).sum(1, keepdims=True) / np.maximum((k * k).sum(1, keepdims=True), 1)

@@ -23,6 +23,9 @@ WITHIN_ROUNDING = "within rounding"
 _ROUNDING = 4.0
 """How many times the expected rounding error a scaling may leave."""
 
+_LOW = 4
+"""A low rank is at most this part of what the shape allows; decaying updates sink into rounding below half of it."""
+
 _PRUNED = 0.005
 """Fewer extra zeros, as a share of all values, are no pruning."""
 
@@ -76,7 +79,7 @@ def with_spectrum(found: TensorComparison, spectrum: Spectrum) -> TensorComparis
 
     A base that was quantised once and lies on a grid still is told from its merged LoRA by that: the one off the grid was made.
     """
-    low = spectrum.rank is not None and 2 * spectrum.rank <= min(found.shape) and found.cosine > ALIKE
+    low = spectrum.rank is not None and _LOW * spectrum.rank <= min(found.shape) and found.cosine > ALIKE
     if not low:
         return replace(found, spectrum=spectrum)
     first, second = found.grids

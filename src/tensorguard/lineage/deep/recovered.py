@@ -8,7 +8,7 @@ Change = Literal["none", "permutation", "rotation", "unknown"]
 
 @dataclass(frozen=True, slots=True)
 class Basis:
-    """How the residual streams of two models relate, from the embeddings of the tokens that both have.
+    """How the residual streams of two models relate, from the embeddings of the tokens that both have, else from what reads the stream.
 
     Attributes:
         change: `none`: the same basis; `permutation`: its directions are reordered, some perhaps with the other sign; `rotation`:
@@ -19,7 +19,8 @@ class Basis:
             perfect copy. Where the embeddings are alike as they stand, their cosine.
         ln_p: ln of a bound on the probability of so much agreement of U with some signed permutation, ln d! + d ln 2 - s^2 / 2, if U
             were Haar distributed (conditional on that: see `lineage.deep.basis`); at most 0. Not for rotations.
-        tokens: Rows that U was fitted on.
+        tokens: Rows that U was fitted on; 0 if it is from Gram matrices of readers. `agreement` then is of signs (`deep.gram`), and
+            U and -U are the same.
     """
 
     change: Change

@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tensorguard.engines.base import Engine
-from tensorguard.lineage.deep.basis import AGREES, Embeddings, recover_basis
+from tensorguard.lineage.deep.basis import AGREES, Embeddings, describe, recover_basis
 from tensorguard.lineage.deep.blocks import Block, BlockPair
+from tensorguard.lineage.deep.gram import basis_of_readers
 from tensorguard.lineage.deep.heads import HeadMatch, match_heads
 from tensorguard.lineage.deep.neurons import COLUMNS, match_neurons
 from tensorguard.lineage.deep.recovered import Basis, BlockMatch, Recovery
@@ -60,6 +61,10 @@ def recover(
         basis = Basis("none", 0, 0, plain, 0.0, 0)
     elif embeddings is not None:
         basis, U = next(iter(engine.map(recover_basis, [embeddings])))
+    if basis.change == "unknown" and blocks:
+        turned, agreement = basis_of_readers(blocks, engine)
+        if turned is not None and agreement > AGREES:
+            basis, U = describe(turned, agreement, 0)
     progress.start("recover", len(blocks), "blocks")
     try:
         partners = [_partners(pair, found) for pair, found in _asked(blocks, U, engine, key)]

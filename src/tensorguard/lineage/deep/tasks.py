@@ -3,7 +3,7 @@
 Ranges and tiles depend on the shape alone, so the number of workers cannot change a bit of the result.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -52,7 +52,8 @@ class Sums:
     """What ranges of rows add up to.
 
     Attributes:
-        counts: Counts of values, int64 in the order of `COUNTS`. `first_is_bf16`: the first's value is the second's rounded.
+        counts: Counts of values, int64 in the order of `COUNTS`. `first_is_bf16`: the first's value is the
+            second's, or the second's rounded.
         energy: ||A - B||^2.
         powers: Sum of the squared leading power of two of every value of the first and of the second: what rounding errors go by.
         rows: <a, b>, <a, a> and <b, b> of every row, float64 of shape (3, rows) in blocks.
@@ -154,14 +155,20 @@ def _measure_tile(task: Range, start: int, A: Float32, B: Float32) -> Sums:
 
 
 def _counts(A: Float32, B: Float32, *, changed: bool) -> list[int]:
-    """Count in the order of `COUNTS`."""
+    """Count in the order of `COUNTS`. Where a tile is not of 16 bits throughout, it is no cast: what is equal is counted instead."""
     zero_a, zero_b = A == 0, B == 0
     size, count = A.size, np.count_nonzero
-    casts = [to_bf16(B) == A, to_f16(B) == A, to_bf16(A) == B, to_f16(A) == B] if changed else []
+    equal = int(count(A == B))
+    exact = [bf16_exact(A), bf16_exact(B), f16_exact(A), f16_exact(B)]
+
+    def rounded(to: Callable[[Float32], Float32], values: Float32, original: Float32, exactly: int) -> int:
+        return int(count(values == to(original))) if changed and exactly == size else equal
+
     return [
-        int(count(A == B)), int(count(zero_a)), int(count(zero_b)), int(count(zero_a & zero_b)),
-        bf16_exact(A), bf16_exact(B), f16_exact(A), f16_exact(B),
-        *([int(count(cast)) for cast in casts] if changed else [size] * 4),
+        equal, int(count(zero_a)), int(count(zero_b)), int(count(zero_a & zero_b)),
+        *exact,
+        rounded(to_bf16, A, B, exact[0]), rounded(to_f16, A, B, exact[2]),
+        rounded(to_bf16, B, A, exact[1]), rounded(to_f16, B, A, exact[3]),
         size - int(count(np.isfinite(A))), size - int(count(np.isfinite(B))),
     ]  # fmt: skip
 

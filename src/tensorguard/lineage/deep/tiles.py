@@ -71,7 +71,7 @@ def picked_rows(weight: Weight, rows: NDArray[np.int64]) -> Float32:
     values = np.empty((len(rows), weight.shape[1]), np.float32)
     order = np.argsort(rows, kind="stable")
     ordered = rows[order]
-    for start, stop in _steps(weight):
+    for start, stop in steps(weight):
         low, high = np.searchsorted(ordered, (start, stop))
         if high > low:
             first, last = int(ordered[low]), int(ordered[high - 1]) + 1
@@ -82,21 +82,22 @@ def picked_rows(weight: Weight, rows: NDArray[np.int64]) -> Float32:
 def picked_columns(weight: Weight, columns: NDArray[np.int64]) -> Float32:
     """Return columns of a weight as rows, in the order given: float32 of shape (len(columns), rows)."""
     values = np.empty((len(columns), weight.shape[0]), np.float32)
-    for start, stop in _steps(weight):
+    for start, stop in steps(weight):
         values[:, start:stop] = weight.rows(start, stop)[:, columns].T
     return values
 
 
 def _respond(weight: Weight, X: Float32, *, writer: bool) -> Float32:
     if not writer:
-        return np.concatenate([weight.rows(start, stop) @ X for start, stop in _steps(weight)])
+        return np.concatenate([weight.rows(start, stop) @ X for start, stop in steps(weight)])
     total = np.zeros((weight.shape[1], X.shape[1]), np.float64)
-    for start, stop in _steps(weight):
+    for start, stop in steps(weight):
         total += weight.rows(start, stop).T @ X[start:stop]
     return total.astype(np.float32)
 
 
-def _steps(weight: Weight) -> Iterator[tuple[int, int]]:
+def steps(weight: Weight) -> Iterator[tuple[int, int]]:
+    """Yield the row ranges of a weight's tiles."""
     step = max(1, _TILE_ELEMENTS // max(1, weight.shape[1]))
     for start in range(0, weight.shape[0], step):
         yield start, min(start + step, weight.shape[0])

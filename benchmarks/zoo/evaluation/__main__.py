@@ -1,0 +1,140 @@
+"""Evaluate the lineage fingerprint on the zoo.
+
+    python -m benchmarks.zoo.evaluation OUT --split evaluation --json results.json --picture calibration.png
+
+Thresholds were set on the development bases; the evaluation bases are for the report alone.
+"""
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.zoo.evaluation.fingerprints import fingerprints
+from benchmarks.zoo.evaluation.independent import LINKED, Stranger, calibration, independent
+from benchmarks.zoo.evaluation.linked import Found, by_transformation, linked, wilson
+from benchmarks.zoo.evaluation.weights import weigh
+from benchmarks.zoo.manifest import default_out, load
+
+
+def evaluate(out: Path, split: str, pairs: int, workers: int) -> dict[str, Any]:
+    """Return everything that is measured, ready for JSON."""
+    entries = [entry for entry in load(out) if entry.split == split]
+    prints = fingerprints(out, entries, workers)
+    started = time.perf_counter()
+    found = linked(entries, prints)
+    strangers = independent(entries, prints, pairs)
+    merges = weigh(entries, prints)
+    special = [entry for entry in entries if entry.relation == "shared-embeddings"]
+    return {
+        "split": split,
+        "models": len(entries),
+        "seconds": time.perf_counter() - started,
+        "linked": _linked(found),
+        "transformations": by_transformation(found),
+        "independent": _independent(strangers),
+        "calibration": calibration(strangers),
+        "merges": [asdict(each) for each in merges],
+        "shared_embeddings": [_shared(entry.name, entry.shared_with or "", prints) for entry in special],
+        "misses": [asdict(each) for each in found if not (each.found and each.kind_right and each.nearest_right)],
+        "false_links": [asdict(each) for each in strangers if each.verdict in LINKED],
+    }
+
+
+def _linked(found: Sequence[Found]) -> dict[str, Any]:
+    hits = sum(each.found for each in found)
+    told = [each for each in found if each.direction_right is not None]
+    return {
+        "pairs": len(found),
+        "found": hits,
+        "found_95": wilson(hits, len(found)),
+        "kind_right": sum(each.kind_right for each in found),
+        "kind_95": wilson(sum(each.kind_right for each in found), len(found)),
+        "base_right": sum(each.nearest_right for each in found),
+        "base_95": wilson(sum(each.nearest_right for each in found), len(found)),
+        "direction_told": len(told),
+        "direction_right": sum(bool(each.direction_right) for each in told),
+    }
+
+
+def _independent(strangers: Sequence[Stranger]) -> dict[str, Any]:
+    twins = [each for each in strangers if each.twins]
+    return {
+        "pairs": len(strangers),
+        "twins": len(twins),
+        "false_links": sum(each.verdict in LINKED for each in strangers),
+        "false_links_95": wilson(sum(each.verdict in LINKED for each in strangers), len(strangers)),
+        "independent": sum(each.verdict == "independent" for each in strangers),
+        "inconclusive": sum(each.verdict == "inconclusive" for each in strangers),
+        "smallest_corrected_log10_p": min((each.log10_p for each in strangers), default=0.0),
+        "largest_effect": max((each.effect for each in strangers), default=0.0),
+        "largest_effect_twins": max((each.effect for each in twins), default=0.0),
+    }
+
+
+def _shared(name: str, other: str, prints: dict[str, Any]) -> dict[str, Any]:
+    from tensorguard.lineage.verdict import compare_lineage
+
+    answer = compare_lineage(prints[name], prints[other])
+    components = {each.name: each.status for each in answer.components}
+    return {"name": name, "with": other, "verdict": answer.verdict, "effect": answer.effect, "components": components}
+
+
+def draw(results: dict[str, Any], strangers: dict[str, list[float]], path: Path) -> None:
+    """Draw p-values of independent pairs against what uniform ones would be."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7, 5), layout="constrained")
+    axes = figure.subplots()
+    for name, values in sorted(strangers.items()):
+        p = np.sort(10 ** np.array(values))
+        axes.plot((np.arange(len(p)) + 0.5) / len(p), p, lw=1, label=name)
+    axes.plot([1e-3, 1], [1e-3, 1], "k--", lw=1, label="uniform")
+    axes.set(xscale="log", yscale="log", xlabel="share of pairs", ylabel="p-value", title="Independent pairs: above the line is conservative")
+    axes.legend(fontsize=6, ncols=2)
+    figure.savefig(path, dpi=150)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Evaluate, print the tables, write the results."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.zoo.evaluation", description=str(__doc__).splitlines()[0])
+    parser.add_argument("out", type=Path, nargs="?", default=default_out())
+    parser.add_argument("--split", choices=("development", "evaluation"), default="evaluation")
+    parser.add_argument("--pairs", type=int, default=1000, help="independent pairs to compare (default: %(default)s)")
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--json", type=Path, metavar="FILE")
+    given = parser.parse_args(arguments)
+    results = evaluate(given.out, given.split, given.pairs, given.workers)
+    if given.json:
+        given.json.write_text(json.dumps(results, indent=1) + "\n", "utf-8")
+    show(results)
+    return 0
+
+
+def show(results: dict[str, Any]) -> None:
+    """Print the tables, in Markdown."""
+    print("| transformation | pairs | found | certain | worst log10 p | least T | kind | base |")
+    print("|---|---|---|---|---|---|---|---|")
+    for row in results["transformations"]:
+        print(
+            f"| {row['transformation']} | {row['pairs']} | {row['found']} | {row['certain']} | {row['worst_log10_p']:.0f} "
+            f"| {row['least_effect']:.2f} | {row['kind_right']} | {row['base_right']} |"
+        )
+    print("\nlinked:", json.dumps(results["linked"]))
+    print("independent:", json.dumps(results["independent"]))
+    for name, row in results["calibration"].items():
+        print(f"{name}: {json.dumps({k: round(v, 4) for k, v in row.items()})}")
+    for merge in results["merges"]:
+        print(f"{merge['name']}: {merge['method']} error {merge['error']:.3f} inside {merge['inside']} curve {merge['curve_error']}")
+    for each in (*results["shared_embeddings"], *results["misses"], *results["false_links"]):
+        print(each)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,136 @@
+"""How two models are related, in one sentence."""
+
+import math
+
+from tensorguard.errors import quote
+from tensorguard.lineage.calibration import ALARM, SMALLEST_DERIVED
+from tensorguard.lineage.evidence import Evidence
+from tensorguard.lineage.kinds import Kind
+from tensorguard.lineage.pair import Pair
+from tensorguard.lineage.verdict import Lineage
+
+_DONE = {
+    "upcycled": "up-cycled to a mixture of experts",
+    "width": "of another width",
+    "vocabulary": "another vocabulary",
+    "cast": "cast to 16 bits",
+    "adapter": "changed in few directions or parts (adapter)",
+    "continued": "trained on for long",
+}
+"""What was done, for kinds whose own name does not say it; `layers` say it by their reason."""
+
+
+def sentence(pair: Pair) -> str:
+    """Return the answer: how two models are related, how strongly, and how sure that is."""
+    first, second, lineage = quote(pair.first), quote(pair.second), pair.lineage
+    match lineage.verdict:
+        case "identical":
+            return f"{first} and {second} are identical: every tensor has the same name, shape and values{_equal(lineage)}."
+        case "same-weights":
+            return f"{first} and {second} hold the same weights{_equal(lineage)}."
+        case "derived":
+            return f"{_descent(first, second, lineage)}: {done(lineage.kinds)}; {_evidence(lineage)}."
+        case "related":
+            said = "their blocks act in one residual basis, but are not each other's: most likely different parts of one parent"
+            return f"{first} and {second} are related: {said}; {_evidence(lineage)}."
+        case "shares-components":
+            return f"{first} and {second} share components: {_components(lineage)}."
+        case "independent":
+            return f"{first} and {second} are independent as far as weights tell: {_bound(lineage)}."
+        case _:
+            return f"whether {first} and {second} are related cannot be told: {_unknown(lineage)}."
+
+
+def done(kinds: tuple[Kind, ...]) -> str:
+    """Return what was done to one model to make the other, in words."""
+    return (
+        ", ".join(kind.reason if kind.name == "layers" else _DONE.get(kind.name, kind.name) for kind in kinds)
+        or "no difference found"
+    )
+
+
+def p_value(log10_p: float) -> str:
+    """Return a p-value from its logarithm: `p < 1e-298`, `p = 0.02`."""
+    return f"p < 1e{math.ceil(log10_p):d}" if log10_p <= -3 else f"p = {10**log10_p:.2g}"
+
+
+def who(pair: Pair) -> str:
+    """Return which of two models came first, in a few words."""
+    first, second = quote(pair.first), quote(pair.second)
+    match pair.lineage.direction:
+        case "first from second":
+            return f"{first} from {second}"
+        case "second from first":
+            return f"{second} from {first}"
+        case _:
+            return "not known"
+
+
+def _descent(first: str, second: str, lineage: Lineage) -> str:
+    match lineage.direction:
+        case "first from second":
+            return f"{first} derives from {second}"
+        case "second from first":
+            return f"{second} derives from {first}"
+        case _:
+            return f"one of {first} and {second} derives from the other, or both from a third"
+
+
+def _equal(lineage: Lineage) -> str:
+    return f": all {lineage.identity.equal} trained matrices are equal (certain)" if lineage.identity else ""
+
+
+def _evidence(lineage: Lineage) -> str:
+    """Return the effect, its p-value, and equal matrices where there are some."""
+    said, found, identity = [], lineage.evidence, lineage.identity
+    if found is not None and found.basis is not None and lineage.effect is not None:
+        alike = max(test.statistic for signal in ("operators", "reordered") if (test := found.test(signal, found.basis)))
+        if lineage.effect >= SMALLEST_DERIVED:
+            said.append(f"blocks act alike (mean cosine {alike:.2f})")
+    if found is not None and not said and found.units.log10_p <= ALARM:
+        units = found.units
+        said.append(
+            f"{units.same} of {units.matched} neurons that read alike have the same number (by chance {units.expected:.3g})"
+        )
+    if found is not None:
+        said.append(_surely(found))
+    if identity is not None and identity.equal:
+        moved = f", {identity.moved} of them in another block" if identity.moved else ""
+        said.append(f"{identity.equal} of {identity.comparable} trained matrices are equal{moved} (certain)")
+    return ", ".join(said)
+
+
+def _surely(found: Evidence) -> str:
+    how = min(found.tests, key=lambda each: each.corrected).test.how
+    return f"{p_value(found.log10_p)} ({how}, corrected for {len(found.tests)} tests)"
+
+
+def _components(lineage: Lineage) -> str:
+    identity = lineage.identity
+    parts = [
+        f"{each.name} ({'all matrices equal, certain' if each.status == 'same' else f'{p_value(each.log10_p)}, {each.how}'})"
+        for each in lineage.components
+        if each.status in ("same", "linked")
+    ]
+    others = [f"{each.name} {each.status}" for each in lineage.components if each.status not in ("same", "linked")]
+    said = [", ".join(parts), ", ".join(others)]
+    if identity is not None and identity.equal:
+        moved = f", {identity.moved} of them in another block" if identity.moved else ""
+        said.insert(0, f"{identity.equal} of {identity.comparable} trained matrices are equal{moved} (certain)")
+    return "; ".join(each for each in said if each)
+
+
+def _bound(lineage: Lineage) -> str:
+    tests = lineage.evidence.tests if lineage.evidence else ()
+    upper = max((each.test.upper for each in tests if (each.signal, each.component) == ("operators", "all")), default=0.0)
+    least = f"below {SMALLEST_DERIVED:g}, the least that counts as derived"
+    return f"{len(tests)} tests find nothing, and the agreement of blocks is at most {upper:.2g} (99 % bound), {least}"
+
+
+def _unknown(lineage: Lineage) -> str:
+    if lineage.evidence is None:
+        return "no trained matrix is equal, and one of the fingerprints holds no sketches"
+    said = f"{_surely(lineage.evidence)} is no proof of it"
+    if lineage.effect is None:
+        return f"{said}, and blocks could not be compared"
+    return f"{said}, and an agreement of blocks of {lineage.effect:.2g} is not excluded from counting as derived"
