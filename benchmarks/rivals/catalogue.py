@@ -25,6 +25,7 @@ def catalogue(cache: Path, newer_python: Path | None = None) -> dict[str, Callab
         return environment(provenance_kit.REQUIREMENT, find_python(provenance_kit.PYTHONS, newer_python), cache)
 
     interpreters = {
+        "ours": this_python,
         "paper16": this_python,
         "modeldna": modeldna_python,
         "provenance_kit": provenance_kit_python,

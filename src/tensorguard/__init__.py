@@ -6,6 +6,8 @@ The public names, each imported when it is first used:
 - `fingerprint_model`, `fingerprint_many`: the paper's 16 numbers as a `Fingerprint`, by `Settings` (of a `Specification` with its
   `ProbeSpec`); a `FingerprintOutcome` for each of many
 - `read_fingerprint`, `write_fingerprint`: the `.tgfp` file
+- `compare_models`, `find_parents`, `tree`: how models are related, as `Pair` (with its `Lineage` and, if asked for, `Deep`), what a
+  merge is made of, as `Mixture`, and the family tree, as `Tree`
 - `load_vectors`, `compare`, `cluster`, `classify`, `load_clustering`, `save_clustering`: distances and families, as `FeatureVector`,
   `Similarity`, `Clustering` (with a `StrategyResult` for each rival) and `Classification`
 - `sensitivity`, `compare_sensitivities`: how strongly layers answer what `SensitivitySettings` ask, as `SensitivityAnalysis` and
@@ -25,6 +27,7 @@ from tensorguard.version import __version__ as __version__
 if TYPE_CHECKING:
     from tensorguard.api.families import Comparison, classify, cluster, compare, load_vectors
     from tensorguard.api.fingerprints import Settings, fingerprint_many, fingerprint_model
+    from tensorguard.api.lineage import compare_models, find_parents, tree
     from tensorguard.api.models import Model, open_model
     from tensorguard.api.studies import compare_sensitivities, inspect, merge_many, sensitivity
     from tensorguard.errors import InputError, NotFoundError, PartialError, ResourceError, TensorGuardError, UsageError
@@ -41,7 +44,12 @@ if TYPE_CHECKING:
     from tensorguard.fingerprint.outcome import FingerprintOutcome
     from tensorguard.fingerprint.sensitivity import SensitivitySettings
     from tensorguard.fingerprint.specification import Specification
+    from tensorguard.lineage.deep.base import Deep
     from tensorguard.lineage.identity import Identity, compare_identity
+    from tensorguard.lineage.mixture import Mixture
+    from tensorguard.lineage.pair import Pair
+    from tensorguard.lineage.tree import Tree
+    from tensorguard.lineage.verdict import Lineage
     from tensorguard.merge.outcome import MergeOutcome
     from tensorguard.probes.inputs import ProbeSpec
     from tensorguard.progress import Progress
@@ -49,6 +57,7 @@ if TYPE_CHECKING:
 _HOME = {
     "tensorguard.api.families": ("Comparison", "classify", "cluster", "compare", "load_vectors"),
     "tensorguard.api.fingerprints": ("Settings", "fingerprint_many", "fingerprint_model"),
+    "tensorguard.api.lineage": ("compare_models", "find_parents", "tree"),
     "tensorguard.api.models": ("Model", "open_model"),
     "tensorguard.api.studies": ("compare_sensitivities", "inspect", "merge_many", "sensitivity"),
     "tensorguard.errors": ("InputError", "NotFoundError", "PartialError", "ResourceError", "TensorGuardError", "UsageError"),
@@ -65,7 +74,12 @@ _HOME = {
     "tensorguard.fingerprint.outcome": ("FingerprintOutcome",),
     "tensorguard.fingerprint.sensitivity": ("SensitivitySettings",),
     "tensorguard.fingerprint.specification": ("Specification",),
+    "tensorguard.lineage.deep.base": ("Deep",),
     "tensorguard.lineage.identity": ("Identity", "compare_identity"),
+    "tensorguard.lineage.mixture": ("Mixture",),
+    "tensorguard.lineage.pair": ("Pair",),
+    "tensorguard.lineage.tree": ("Tree",),
+    "tensorguard.lineage.verdict": ("Lineage",),
     "tensorguard.merge.outcome": ("MergeOutcome",),
     "tensorguard.probes.inputs": ("ProbeSpec",),
     "tensorguard.progress": ("Progress",),
@@ -76,15 +90,19 @@ __all__ = [
     "Classification",
     "Clustering",
     "Comparison",
+    "Deep",
     "FeatureVector",
     "Fingerprint",
     "FingerprintOutcome",
     "Identity",
     "InputError",
     "Inventory",
+    "Lineage",
     "MergeOutcome",
+    "Mixture",
     "Model",
     "NotFoundError",
+    "Pair",
     "PartialError",
     "ProbeSpec",
     "Progress",
@@ -97,12 +115,15 @@ __all__ = [
     "Specification",
     "StrategyResult",
     "TensorGuardError",
+    "Tree",
     "UsageError",
     "classify",
     "cluster",
     "compare",
     "compare_identity",
+    "compare_models",
     "compare_sensitivities",
+    "find_parents",
     "fingerprint_many",
     "fingerprint_model",
     "inspect",
@@ -113,6 +134,7 @@ __all__ = [
     "read_fingerprint",
     "save_clustering",
     "sensitivity",
+    "tree",
     "write_fingerprint",
 ]
 

@@ -6,6 +6,7 @@ import pytest
 
 from support.checkpoints import bert, gpt2, llama, phi3, save, save_gguf
 from support.commands import CommandLine
+from support.kin import write
 
 
 @pytest.fixture
@@ -33,4 +34,20 @@ def fingerprints(models: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
 
     folder = tmp_path_factory.mktemp("fingerprints")
     assert all(outcome.error is None for outcome in fingerprint_many(sorted(models.iterdir()), folder, workers=1))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def kin(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of related models and a stranger; see `support.kin`."""
+    return write(tmp_path_factory.mktemp("kin"))
+
+
+@pytest.fixture(scope="session")
+def prints(kin: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Their fingerprints."""
+    from tensorguard.api.fingerprints import fingerprint_many
+
+    folder = tmp_path_factory.mktemp("prints")
+    assert all(outcome.error is None for outcome in fingerprint_many(sorted(kin.iterdir()), folder, workers=1))
     return folder

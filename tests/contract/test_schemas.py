@@ -12,6 +12,7 @@ import pytest
 
 from support.checkpoints import llama, save
 from support.commands import SCHEMAS, CommandLine, check
+from support.kin import write
 
 ROOT = Path(__file__).parents[2]
 FILES = sorted(SCHEMAS.glob("*.json"))
@@ -37,6 +38,8 @@ def test_there_is_one_per_kind_and_the_readme_lists_it() -> None:
     kinds = {
         "fingerprint",
         "compare",
+        "tree",
+        "parents",
         "cluster",
         "classify",
         "sensitivity",
@@ -69,11 +72,14 @@ def test_a_schema_is_valid_named_by_its_file_and_strict(path: Path) -> None:
 def documents(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> list[Any]:
     cli = CommandLine(capsys)
     a, b = (save(tmp_path / name, llama(seed, blocks=2)) for seed, name in enumerate("ab"))
+    related = write(tmp_path / "kin")
     saved, labels = tmp_path / "families.json", tmp_path / "labels.json"
     labels.write_text(json.dumps({"bases": ["a"], "labels": {"b": "a"}}))
     made = [
         cli("fingerprint", a, tmp_path / "none", "-o", tmp_path / "out", "--features", "extended", "--json", "--workers", "1"),
-        cli("compare", a, b, "--json"),
+        cli("compare", a, b, "--deep", "--json"),
+        cli("tree", *(related / name for name in ("base", "tuned-a", "tuned-b", "blended")), "--json"),
+        cli("parents", *(related / name for name in ("blended", "tuned-a", "tuned-b", "base")), "--base", "base", "--json"),
         cli("cluster", a, b, "--labels", labels, "--save", saved, "--json"),
         cli("classify", a, "--families", saved, "--json"),
         cli("sensitivity", a, b, "--repeats", "1", "--json"),

@@ -55,10 +55,10 @@ def test_operators_of_independent_models(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_far_tails_of_the_extrapolation(kind: str) -> None:
-    """20,000 draws, each judged by 256 others: p-values of 1e-2 and 1e-3 occur no more often than that, up to a tolerance."""
+    """10,240 draws, each judged by 256 others: p-values of 1e-2 and 1e-3 occur no more often than that, up to a tolerance."""
     rng = np.random.default_rng([2, KINDS.index(kind)])
     A, B = operators(kind, rng, 2, 12), operators(kind, rng, 3, 12)
-    rotations = haar(12, 20_480)
+    rotations = haar(12, 10_240)
     T = np.concatenate([path_scores(means[:, 0]) for means in rotated_means(A, B, [range(5)], rotations)]).reshape(-1, 256)
     p = np.array([judge(float(t), null).log10_p for null, others in zip(T, np.roll(T, 1, axis=0), strict=True) for t in others])
     for level in (1e-2, 1e-3):

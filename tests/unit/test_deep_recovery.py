@@ -48,7 +48,7 @@ def test_a_rotation_of_everything_with_neurons_and_heads_permuted() -> None:
     assert recovery.basis.ln_p == 0.0
     assert min(cosine for _, cosine in recovery.roles) > 0.95
     assert all(block.neurons == block.heads == 1.0 for block in recovery.blocks)
-    assert "with the rotation, neuron permutation and head permutation undone" in deep.sentence
+    assert "allowing for rotation, neuron permutation and head permutation, cosines" in deep.sentence
 
 
 def test_a_change_of_basis_inside_heads_is_seen_by_their_operators() -> None:

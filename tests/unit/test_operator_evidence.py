@@ -107,6 +107,11 @@ def test_directions_that_the_anchors_hardly_span_are_left_out() -> None:
     assert np.linalg.matrix_rank(A[0, 0], tol=1e-6) == WORDS - 2 - LEADING
 
 
+def test_anchors_that_all_lie_on_a_line_say_nothing() -> None:
+    E = anchors(1) * 1e-4 + 3 * np.outer(np.linspace(-1, 1, WORDS), np.eye(WIDTH)[0])
+    assert not token_space(weights(1), E).any()
+
+
 def test_cosines_are_missing_where_either_model_lacks_the_operator() -> None:
     A, B = (token_space(weights(seed), anchors(seed)) for seed in (1, 2))
     A[0, 2] = 0

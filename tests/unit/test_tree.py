@@ -5,8 +5,8 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from support.sketched import SHAPES, Matrices, bfloat16, combined, random_model, sketched, tuned
 
+from support.sketched import SHAPES, Matrices, bfloat16, combined, random_model, sketched, tuned
 from tensorguard.errors import UsageError
 from tensorguard.lineage.rooting import edge_chances, root_chances
 from tensorguard.lineage.tree import Tree, TreeEdge, family_tree
@@ -46,7 +46,9 @@ def test_a_chain_is_a_chain() -> None:
 def test_a_merge_has_its_parents_and_their_weights_and_its_own_children() -> None:
     merged = combined([(0.7, A), (0.3, B)])
     found = tree_of(base=BASE, a=A, m=merged, b=B, child=tuned(merged, 6, 0.03))
-    assert {each.parent: each.weight for each in found.edges if each.child == "m"} == pytest.approx({"a": 0.7, "b": 0.3}, abs=1e-3)
+    assert {each.parent: each.weight for each in found.edges if each.child == "m"} == pytest.approx(
+        {"a": 0.7, "b": 0.3}, abs=1e-3
+    )
     assert edge(found, "child").parent == "m"
     assert edge(found, "child").direction == "known"
     assert next(node.kind for node in found.nodes if node.name == "m") == "merge"
@@ -55,7 +57,7 @@ def test_a_merge_has_its_parents_and_their_weights_and_its_own_children() -> Non
 
 def test_task_arithmetic_with_a_negative_share_of_the_base_is_the_merge() -> None:
     found = tree_of(base=BASE, a=A, b=B, m=combined([(-0.2, BASE), (0.8, A), (0.4, B)]))
-    assert [name for name in found.mixtures] == ["m"]
+    assert list(found.mixtures) == ["m"]
     assert {each.parent for each in found.edges if each.child == "m"} == {"base", "a", "b"}
 
 

@@ -39,7 +39,8 @@ class Stranger:
 def independent(entries: Sequence[Entry], prints: Mapping[str, Fingerprint], most: int, seed: int = 0) -> list[Stranger]:
     """Compare pairs without a common base: all of bases and students, and a sample of derivatives up to `most` in all."""
     entries = [entry for entry in entries if entry.relation in ("base", "derived", "distilled", "shared-initialisation")]
-    origin = {entry.name: _origins(entry) for entry in entries}
+    shared = {entry.name: entry.shared_with for entry in entries if entry.shared_with}
+    origin = {entry.name: _origins(entry, shared) for entry in entries}
     pairs = [(a.name, b.name) for a, b in itertools.combinations(entries, 2) if not origin[a.name] & origin[b.name]]
     derived = {entry.name for entry in entries if entry.relation == "derived"}
     first = [pair for pair in pairs if not derived & set(pair)]
@@ -61,10 +62,10 @@ def _compare(first: str, second: str, prints: Mapping[str, Fingerprint]) -> Stra
     return Stranger(first, second, _twins(first, second), answer.verdict, answer.log10_p, answer.effect or 0.0, p_values)
 
 
-def _origins(entry: Entry) -> set[str]:
-    if entry.relation == "shared-initialisation":
-        return {entry.name, entry.shared_with or ""}
-    return set(entry.bases) or {entry.name}
+def _origins(entry: Entry, shared: Mapping[str, str]) -> set[str]:
+    """Return the bases that a model has anything of, initialisation included."""
+    own = set(entry.bases) or {entry.name}
+    return own | {shared[name] for name in own if name in shared}
 
 
 def _twins(first: str, second: str) -> bool:

@@ -20,6 +20,14 @@ KINDS: Mapping[str, tuple[str, ...]] = {
 """What the zoo calls a thing -> what counts as its right name; "" is no difference at all. How long a training was is no kind."""
 
 
+NAMED: Mapping[str, tuple[str, ...]] = {
+    **dict.fromkeys(("lora-merged", "dora-merged", "ia3-merged"), ("adapter", "fine-tuned", "continued")),
+    "disguised-ft": ("disguised",),
+    "upcycled-ft": ("upcycled",),
+}
+"""Transformations in two steps, and merged adapters: what counts as the right name, in place of `KINDS`."""
+
+
 @dataclass(frozen=True)
 class Found:
     """A derivative against one of its bases.
@@ -62,7 +70,7 @@ class Found:
 
 def linked(entries: Sequence[Entry], prints: Mapping[str, Fingerprint]) -> list[Found]:
     """Compare every derivative with every base of its split."""
-    bases = [entry.name for entry in entries if entry.relation == "base"]
+    bases = [entry.name for entry in entries if entry.relation in ("base", "shared-initialisation")]
     found = []
     for entry in entries:
         if entry.relation != "derived":
@@ -107,7 +115,7 @@ def _kind_right(entry: Entry, answer: Lineage, kinds: tuple[str, ...], prints: M
         return _merge_recognised(entry, prints)
     if answer.verdict in ("identical", "same-weights"):
         return entry.kind in ("copy", "disguised")
-    wanted = KINDS.get(entry.kind, (entry.kind,))
+    wanted = NAMED.get(entry.transformation) or KINDS.get(entry.kind, (entry.kind,))
     return any(kind in wanted for kind in kinds) or (not kinds and "" in wanted)
 
 

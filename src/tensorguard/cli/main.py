@@ -17,13 +17,15 @@ from tensorguard.cli.compare import compare
 from tensorguard.cli.fingerprint import fingerprint
 from tensorguard.cli.inspect import inspect
 from tensorguard.cli.merge import merge
+from tensorguard.cli.parents import parents
 from tensorguard.cli.sensitivity import sensitivity
+from tensorguard.cli.tree import tree
 from tensorguard.errors import TensorGuardError, quote
 from tensorguard.version import __version__
 
 # Plain help: that of rich takes as long to import as all the rest.
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
-for _command in (fingerprint, compare, cluster, classify, sensitivity, merge, inspect):
+for _command in (fingerprint, compare, tree, parents, cluster, classify, sensitivity, merge, inspect):
     app.command()(_command)
 
 

@@ -16,6 +16,9 @@ Block = tuple[str, int]
 CLEAR = 0.5
 """A source is named only if the best block of any other model, or any other block, is at least twice as far."""
 
+DUST = 2e-4
+"""Differences that rounding of the sketches makes."""
+
 RELATED = 0.9
 """Relative difference from which on two blocks count as unrelated (unrelated ones of equal norm: 1)."""
 
@@ -66,7 +69,7 @@ def _source(stack: str, layer: int, distances: Mapping[tuple[str, int], float]) 
     others = [distances[key] for key in ranked if key[0] != best[0]]
     second = distances[ranked[1]] if len(ranked) > 1 else 1.0
     difference = distances[best]
-    return BlockSource(stack, layer, *best, difference, min(others, default=1.0), clear=difference < CLEAR * second)
+    return BlockSource(stack, layer, *best, difference, min(others, default=1.0), clear=difference + DUST < CLEAR * second)
 
 
 def _directions(model: Sketches) -> dict[Block, dict[tuple[str, int, int], NDArray[np.float64]]]:

@@ -30,7 +30,7 @@ _PADDED = 0.995
 """Cosine of down x up from which on more neurons cannot come from pruning the fewer."""
 _CONTINUED = 0.5
 """Relative difference from which on a training is called continued rather than fine-tuning."""
-_UNEXPLAINED = (4.0, 0.08)
+_UNEXPLAINED = (4.0, 0.02)
 """A relative difference more than this many times (and by this much more than) what the operators show is a disguise."""
 
 

@@ -17,6 +17,9 @@ from tensorguard.lineage.mixture import LINEAR, Mixture, mixture
 LARGEST = 0.98
 """Weight of a parent below which a sum is the merge of its parents and not the reverse."""
 
+WHOLE = 1.02
+"""Weight that a parent may have in a single block."""
+
 EXACT = 0.99
 """Share of the difference that a sum with negative weights has to explain: with enough models such sums come near anything."""
 
@@ -57,6 +60,7 @@ def is_merge(made: Mixture) -> bool:
     if made.method == "passthrough":
         return True
     small = all(abs(each.weight) < LARGEST for each in made.parents)
+    small = small and all(abs(each.weight) < WHOLE for part in made.layers if part.part == "all" for each in part.weights)
     return made.method == "linear" and small and made.varied > 1.0 - 0.3 / len(made.parents)
 
 

@@ -33,6 +33,7 @@ NUMBERS = RESPONSE[0] * RESPONSE[1]
 """In a sketch."""
 
 RIDGE = 1e-11
+_NEGLIGIBLE = 1e-3
 _SCALES = (0.25, 4.0)
 
 
@@ -167,6 +168,7 @@ def eliminate(blocks: Array, matrices: int, keep: int | None, least: float, leve
     """
     models = blocks.shape[-1] - 1
     chosen, dropped, rest = list(range(models)), {}, floor(matrices)
+    far = [float(residual(blocks.sum(axis=0), [each], np.ones(1))) for each in chosen]
     while len(chosen) > 1:
         weight, inverse = _inverse(blocks, chosen)
         now = float(residual(blocks, chosen, weight).sum()) + rest
@@ -179,6 +181,7 @@ def eliminate(blocks: Array, matrices: int, keep: int | None, least: float, leve
         removable = [at for at, model in enumerate(chosen) if model != keep and (share[at] < least or p[at] > level)]
         if not removable:
             break
-        worst = min(removable, key=lambda at: (share[at], -at))
+        # Of models that replace each other the one farthest from the child goes first.
+        worst = min(removable, key=lambda at: (max(float(share[at]), _NEGLIGIBLE), -far[chosen[at]]))
         dropped[chosen.pop(worst)] = float(p[worst])
     return chosen, dropped

@@ -164,8 +164,8 @@ class _Builder:
     def _allowed(self) -> dict[tuple[int, int], float]:
         """Return the pairs that may be neighbours in the tree, with their distances.
 
-        What lost something has one parent, the closest of those it can have lost it from. A merge has its parents only; what
-        derives from a merge is a neighbour of nothing but that and its own descendants.
+        What lost something has one parent, the closest it can have lost it from, and children that are closer. A merge has its
+        parents only; what derives from a merge is a neighbour of nothing but that and its own descendants.
         """
         count = len(self.names)
         mean = [float(np.mean([far for pair, far in self.distances.items() if at in pair] or [0.0])) for at in range(count)]
@@ -179,6 +179,10 @@ class _Builder:
             above[child] = sum(nearest) - child
             for pair in others:
                 allowed.pop(pair)
+        reach = {at: self.distances[min(at, parent), max(at, parent)] for at, parent in above.items()}
+        for a, b in list(allowed):
+            if above.get(a) != b and above.get(b) != a and self.distances[a, b] > min(reach.get(a, 9.0), reach.get(b, 9.0)):
+                allowed.pop((a, b))
         single = {at: parent for at, made in self.mixtures.items() if (parent := self._only(made)) is not None} | above
         merged = set(self.merges)
         while more := {at for at, parent in single.items() if parent in merged} - merged:
@@ -253,8 +257,7 @@ class _Builder:
                 reason = "follows from the directions of other edges"
             else:
                 reason = "no weight says which came first; likeliest order for a tree of this shape"
-            own = merged or (evidence is not None and evidence.forward == (pair[0] == parent))
-            known = own and chance >= KNOWN
+            known = chance >= KNOWN and (merged or (evidence is not None and evidence.forward == (pair[0] == parent)))
             found.append(self._edge(pair, parent, child, 1.0, "known" if known else "unknown", chance, reason))
         return found
 

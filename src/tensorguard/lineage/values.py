@@ -135,7 +135,7 @@ def _low_rank(a: Sketches, b: Sketches, changed: Sequence[MatrixPair]) -> bool:
     shares = []
     for each in changed:
         i, j = ours[each.role, each.layer], theirs[each.role, each.other]
-        values = np.linalg.svd(a.response[i] - b.response[j], compute_uv=False)
+        values = np.linalg.svd((a.response[i] - b.response[j]).astype(np.float64), compute_uv=False)
         shares.append(float((values[_HALF:] ** 2).sum() / max((values**2).sum(), 1e-300)))
     return bool(shares) and float(np.median(shares)) < _LOW_RANK**2
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from tensorguard.fingerprint.base import Fingerprint
-from tensorguard.lineage.calibration import ALARM, OPERATOR_EXCESS, SHARED_BASIS, SMALLEST_DERIVED
+from tensorguard.lineage.calibration import ALARM, OPERATOR_EXCESS, OWN_BLOCKS, SHARED_BASIS, SMALLEST_DERIVED
 from tensorguard.lineage.component_tests import CORRELATED
 from tensorguard.lineage.evidence import Evidence, NamedTest, evidence
 from tensorguard.lineage.identity import Identity, compare_identity
@@ -114,14 +114,25 @@ def _verdict(
     body = [each for each in found.tests if each.signal in _BODY and each.corrected <= ALARM]
     mapped = sum(origin is not None for origin in found.layers.origins)
     shallower = min((len(model.sketches.blocks) for model in (first, second) if model.sketches), default=0)
-    copied = any(each.signal == "units" for each in body)
-    if body and (copied or mapped >= max(1, _MAPPED * shallower)):
+    effect = max(found.excess.values(), default=0.0)
+    ridge = mapped >= max(1, _MAPPED * shallower)
+    same_embeddings = any(each.name == "embeddings" and each.status in ("same", "linked") for each in components)
+    if _copied(found.tests) or (body and ridge and (effect >= OWN_BLOCKS or not same_embeddings)):
         return "derived"
-    if body and max(found.excess.values(), default=0.0) >= SHARED_BASIS:
+    if body and effect >= SHARED_BASIS:
         return "related"
     if (identity is not None and identity.equal) or any(each.status in ("same", "linked") for each in components):
         return "shares-components"
     return "independent" if _excludes(found.tests, "all") else "inconclusive"
+
+
+def _copied(tests: Sequence[NamedTest]) -> bool:
+    """Say whether matrices of blocks agree number by number, which sharing embeddings cannot bring about."""
+    return any(
+        each.corrected <= ALARM
+        and (each.signal == "units" or (each.signal == "correlation" and each.component in ("attention", "mlp")))
+        for each in tests
+    )
 
 
 def _component(name: str, found: Evidence, identity: Identity | None) -> Component:

@@ -33,6 +33,19 @@ class Table:
 
 
 @dataclass(frozen=True, slots=True)
+class Branch:
+    """An entry of an indented tree.
+
+    Attributes:
+        text: What it says; untrusted as cells are.
+        branches: What hangs on it.
+    """
+
+    text: str
+    branches: "Sequence[Branch]" = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Picture:
     """A figure that is drawn when it is asked for.
 
@@ -60,6 +73,7 @@ class Document:
         inputs: What was looked at.
         skipped: What was left out, with reasons.
         notices: Things to know.
+        trees: Indented trees, shown before the tables.
         tables: What people read.
         pictures: What people look at.
     """
@@ -72,6 +86,7 @@ class Document:
     inputs: Sequence[Mapping[str, Any]] = ()
     skipped: Sequence[Mapping[str, Any]] = ()
     notices: Sequence[str] = ()
+    trees: Sequence[Branch] = ()
     tables: Sequence[Table] = ()
     pictures: Sequence[Picture] = ()
 

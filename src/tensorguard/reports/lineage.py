@@ -17,7 +17,8 @@ _HOW = (
     "these draws; conditional = if independent models share no more meaning than was ever measured. Effects are excesses over the null."
 )
 _SIGNALS = (
-    "Signal, basis of the residual stream, component. operators: what blocks do to the residual stream, along the best path; reordered: the same, blocks in any order; anchors: rows of "
+    "Signal, basis of the residual stream, component. "
+    "operators: what blocks do to the residual stream, along the best path; reordered: the same, blocks in any order; anchors: rows of "
     "common tokens; correlation: matrices in the same place; units: neurons that read alike and have the same number."
 )
 
@@ -26,7 +27,7 @@ def tables(pair: Pair) -> list[Table]:
     """Return what a reader is shown of one pair's evidence, the most telling first."""
     lineage = pair.lineage
     made = [_components(pair)] if lineage.components else []
-    if lineage.kinds:
+    if lineage.kinds and lineage.verdict == "derived":
         made.append(_kinds(pair))
     if lineage.evidence is not None and any(origin is not None for origin in lineage.evidence.layers.origins):
         made.append(_layers(pair, lineage.evidence.layers.origins, lineage.evidence.layers.changes))

@@ -1,5 +1,6 @@
 """Many models pair by pair: a matrix of verdicts, one of effects, and who is linked to whom."""
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 
@@ -7,7 +8,7 @@ from tensorguard.lineage.pair import Pair
 from tensorguard.lineage.verdict import LINKED, Verdict
 from tensorguard.reports import wording
 from tensorguard.reports.document import Cell, Picture, Table
-from tensorguard.reports.effects import effects
+from tensorguard.reports.effects import Effects, effects
 from tensorguard.reports.lineage import FLOOR
 
 _MARKS: dict[Verdict, str] = {
@@ -23,7 +24,7 @@ _KEY = (
     "= the same weights, D derived, R related, c common components, . independent, ? inconclusive; columns by number. "
     "Models that resemble each other stand together."
 )
-_MOST_SHOWN = 30
+_MOST_SHOWN, _MOST_NUMBERED = 30, 12
 
 
 def sentence(pairs: Sequence[Pair]) -> str:
@@ -44,8 +45,9 @@ def tables(pairs: Sequence[Pair]) -> list[Table]:
     """Return the matrix of verdicts, and the list of pairs that have something in common."""
     if not pairs:
         return []
-    names = effects(pairs).names
-    return [*([_matrix(names, pairs)] if len(names) <= _MOST_SHOWN else []), _linked(pairs)]
+    found = effects(pairs)
+    verdicts = [_verdicts(found.names, pairs)] if len(found.names) <= _MOST_SHOWN else []
+    return [*verdicts, *([_effects(found)] if len(found.names) <= _MOST_NUMBERED else []), linked(pairs)]
 
 
 def pictures(pairs: Sequence[Pair]) -> list[Picture]:
@@ -59,6 +61,41 @@ def pictures(pairs: Sequence[Pair]) -> list[Picture]:
         return draw_effects(effects(pairs))
 
     return [Picture("effects", "How alike the blocks of each two models act: 1 is a copy, 0 chance.", draw)]
+
+
+def linked(pairs: Sequence[Pair]) -> Table:
+    """Return the table of pairs that have something in common."""
+    rows: list[list[Cell]] = []
+    for pair in pairs:
+        found = pair.lineage
+        if found.verdict in LINKED or found.verdict == "shares-components":
+            done = wording.done(found.kinds) if found.verdict == "derived" else ""
+            equal = f"{found.identity.equal} of {found.identity.comparable}" if found.identity and found.identity.equal else ""
+            rows.append(
+                [
+                    pair.first,
+                    pair.second,
+                    found.verdict,
+                    done,
+                    wording.child(pair),
+                    found.effect,
+                    equal,
+                    round(found.log10_p, 1) + 0.0,
+                    found.how,
+                ]
+            )
+    headings = (
+        "model",
+        "model",
+        "verdict",
+        "what was done",
+        "child",
+        "effect",
+        "equal matrices",
+        "log10 p",
+        "how",
+    )
+    return Table("Pairs that have something in common", headings, rows, FLOOR)
 
 
 def machine(pair: Pair) -> dict[str, object]:
@@ -79,7 +116,7 @@ def machine(pair: Pair) -> dict[str, object]:
     }
 
 
-def _matrix(names: Sequence[str], pairs: Sequence[Pair]) -> Table:
+def _verdicts(names: Sequence[str], pairs: Sequence[Pair]) -> Table:
     marks = {frozenset((pair.first, pair.second)): _MARKS[pair.lineage.verdict] for pair in pairs}
     rows: list[list[Cell]] = [
         [str(at + 1), name, *("" if other == name else marks.get(frozenset((name, other)), "") for other in names)]
@@ -88,35 +125,10 @@ def _matrix(names: Sequence[str], pairs: Sequence[Pair]) -> Table:
     return Table("Verdicts", ("", "model", *(str(at + 1) for at in range(len(names)))), rows, _KEY)
 
 
-def _linked(pairs: Sequence[Pair]) -> Table:
-    rows: list[list[Cell]] = []
-    for pair in pairs:
-        found = pair.lineage
-        if found.verdict in LINKED or found.verdict == "shares-components":
-            done = wording.done(found.kinds) if found.verdict in ("derived", "related") else ""
-            equal = f"{found.identity.equal} of {found.identity.comparable}" if found.identity and found.identity.equal else ""
-            rows.append(
-                [
-                    pair.first,
-                    pair.second,
-                    found.verdict,
-                    done,
-                    wording.who(pair),
-                    found.effect,
-                    equal,
-                    round(found.log10_p, 1) + 0.0,
-                    found.how,
-                ]
-            )
-    headings = (
-        "model",
-        "model",
-        "verdict",
-        "what was done",
-        "who came from whom",
-        "effect",
-        "equal matrices",
-        "log10 p",
-        "how",
-    )
-    return Table("Pairs that have something in common", headings, rows, FLOOR)
+def _effects(found: Effects) -> Table:
+    rows: list[list[Cell]] = [
+        [str(at + 1), name, *(None if math.isnan(value) else round(value, 3) + 0.0 for value in found.values[at].tolist())]
+        for at, name in enumerate(found.names)
+    ]
+    headings = ("", "model", *(str(at + 1) for at in range(len(found.names))))
+    return Table("Effects", headings, rows, "How alike blocks act: 1 is a copy, 0 chance, - not comparable.")

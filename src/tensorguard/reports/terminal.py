@@ -6,9 +6,10 @@ from typing import Literal
 from rich.console import Console, Group, RenderableType
 from rich.table import Table as RichTable
 from rich.text import Text
+from rich.tree import Tree
 
 from tensorguard.errors import quote
-from tensorguard.reports.document import Cell, Document, Table, number
+from tensorguard.reports.document import Branch, Cell, Document, Table, number
 
 _SHORT = 14
 """Cells up to this length are never broken over lines."""
@@ -25,6 +26,8 @@ def printable(text: object) -> str:
 def render(document: Document, width: int) -> RenderableType:
     """Return what a terminal of `width` columns shows: the answer first, then tables, then what to know."""
     parts: list[RenderableType] = [Text(printable_sentence(document.summary), style="bold")]
+    for branch in document.trees:
+        parts += [Text(""), _tree(branch)]
     for table in document.tables:
         parts += [Text(""), *_pieces(table, width)]
         if table.note:
@@ -46,6 +49,14 @@ def plain(document: Document, width: int = 120) -> str:
     with console.capture() as capture:
         console.print(render(document, width))
     return capture.get()
+
+
+def _tree(branch: Branch, onto: Tree | None = None) -> Tree:
+    text = Text(printable_sentence(branch.text))
+    grown = Tree(text, guide_style="dim") if onto is None else onto.add(text)
+    for each in branch.branches:
+        _tree(each, grown)
+    return grown
 
 
 def _pieces(table: Table, width: int) -> list[RichTable]:

@@ -54,16 +54,9 @@ def p_value(log10_p: float) -> str:
     return f"p < 1e{math.ceil(log10_p):d}" if log10_p <= -3 else f"p = {10**log10_p:.2g}"
 
 
-def who(pair: Pair) -> str:
-    """Return which of two models came first, in a few words."""
-    first, second = quote(pair.first), quote(pair.second)
-    match pair.lineage.direction:
-        case "first from second":
-            return f"{first} from {second}"
-        case "second from first":
-            return f"{second} from {first}"
-        case _:
-            return "not known"
+def child(pair: Pair) -> str:
+    """Return which of two models was made from the other: `first`, `second`, `?`."""
+    return {"first from second": "first", "second from first": "second", "unknown": "?"}[pair.lineage.direction]
 
 
 def _descent(first: str, second: str, lineage: Lineage) -> str:
@@ -85,9 +78,11 @@ def _evidence(lineage: Lineage) -> str:
     said, found, identity = [], lineage.evidence, lineage.identity
     if found is not None and found.basis is not None and lineage.effect is not None:
         alike = max(test.statistic for signal in ("operators", "reordered") if (test := found.test(signal, found.basis)))
-        if lineage.effect >= SMALLEST_DERIVED:
-            said.append(f"blocks act alike (mean cosine {alike:.2f})")
-    if found is not None and not said and found.units.log10_p <= ALARM:
+        far = lineage.effect >= SMALLEST_DERIVED
+        said.append(
+            f"blocks act alike (mean cosine {alike:.2f})" if far else f"blocks hardly act alike (mean cosine {alike:.2f})"
+        )
+    if found is not None and (lineage.effect or 0.0) < SMALLEST_DERIVED and found.units.log10_p <= ALARM:
         units = found.units
         said.append(
             f"{units.same} of {units.matched} neurons that read alike have the same number (by chance {units.expected:.3g})"
@@ -108,16 +103,20 @@ def _surely(found: Evidence) -> str:
 def _components(lineage: Lineage) -> str:
     identity = lineage.identity
     parts = [
-        f"{each.name} ({'all matrices equal, certain' if each.status == 'same' else f'{p_value(each.log10_p)}, {each.how}'})"
+        f"{_named(each.name)} ({'all matrices equal, certain' if each.status == 'same' else f'{p_value(each.log10_p)}, {each.how}'})"
         for each in lineage.components
         if each.status in ("same", "linked")
     ]
-    others = [f"{each.name} {each.status}" for each in lineage.components if each.status not in ("same", "linked")]
+    others = [f"{_named(each.name)} {each.status}" for each in lineage.components if each.status not in ("same", "linked")]
     said = [", ".join(parts), ", ".join(others)]
     if identity is not None and identity.equal:
         moved = f", {identity.moved} of them in another block" if identity.moved else ""
         said.insert(0, f"{identity.equal} of {identity.comparable} trained matrices are equal{moved} (certain)")
     return "; ".join(each for each in said if each)
+
+
+def _named(component: str) -> str:
+    return "MLP" if component == "mlp" else component
 
 
 def _bound(lineage: Lineage) -> str:
@@ -133,4 +132,6 @@ def _unknown(lineage: Lineage) -> str:
     said = f"{_surely(lineage.evidence)} is no proof of it"
     if lineage.effect is None:
         return f"{said}, and blocks could not be compared"
-    return f"{said}, and an agreement of blocks of {lineage.effect:.2g} is not excluded from counting as derived"
+    if lineage.evidence.excess.keys() == {"fixed"}:
+        return f"{said}, and without common tokens a change of basis would hide it"
+    return f"{said}, and an agreement of blocks from which on models count as derived is not excluded"

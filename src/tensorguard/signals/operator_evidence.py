@@ -14,12 +14,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 CUT_OFF = 1e-2
-"""Directions of the centred anchors with a smaller share of the largest eigenvalue of their Gram matrix are left out.
+"""Directions with a smaller share of the largest compared eigenvalue of the anchors' Gram matrix are left out, and below `NOISE` of the
+largest of all.
 
-Whitening multiplies an entry between two directions by 1 / sqrt(l_i l_j), so at most by 1 / (CUT_OFF l_1). The operators are kept as
-float16, whose rounding is at most 2^-11 of the largest entry: at the cut-off it stays below 2^-11 / 1e-2 = 5 % of what the leading
-direction holds, and only between the two weakest directions. With 1e-3 it could be half.
+Whitening multiplies an entry between two directions by 1 / sqrt(l_i l_j). Operators are kept as float16, whose rounding is at most
+2^-11 of an entry, and entries are about as large as the leading direction makes them: at a share s of its eigenvalue, rounding is
+2^-11 / s of what there is, 5 % at 1e-2 and half at 1e-3, and that only between the two weakest directions.
 """
+
+NOISE = 1e-3
+"""See `CUT_OFF`."""
 
 MEANING = 1 / 3
 """Share of the leading directions of the centred anchors that is left out.
@@ -69,8 +73,9 @@ def whitened(raw: NDArray[np.floating], gram: NDArray[np.floating], present: NDA
     """
     H = _centred_basis(int(present.sum()))
     values, vectors = np.linalg.eigh(H @ _among(gram, present) @ H.T)
-    kept = values > max(values[-1] * CUT_OFF, 1e-12)
-    kept[len(kept) - round(MEANING * len(kept)) :] = False
+    compared = len(values) - round(MEANING * len(values))
+    kept = values > max(values[compared - 1] * CUT_OFF, values[-1] * NOISE, 1e-12)
+    kept[compared:] = False
     side = (vectors[:, kept] / np.sqrt(values[kept])) @ vectors[:, kept].T @ H
     return _scaled(side @ _among(raw, present) @ side.T, vectors[:, kept] @ vectors[:, kept].T)
 
@@ -139,7 +144,7 @@ def _both(A: Operators, B: Operators) -> NDArray[np.bool_]:
 def _scaled(M: Operators, identity: NDArray[np.float64]) -> Operators:
     """Take the multiple of the (projected) identity out and scale to norm 1; what is next to nothing becomes zero."""
     whole = np.linalg.norm(M, axis=(-2, -1), keepdims=True)
-    share = np.trace(M, axis1=-2, axis2=-1)[..., None, None] / np.trace(identity)
+    share = np.trace(M, axis1=-2, axis2=-1)[..., None, None] / max(float(np.trace(identity)), 1.0)
     rest = M - share * identity
     norm = np.linalg.norm(rest, axis=(-2, -1), keepdims=True)
     scaled: Operators = np.where(norm > _NEXT_TO_NOTHING * whole, rest / np.maximum(norm, 1e-300), 0.0)

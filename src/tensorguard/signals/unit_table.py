@@ -58,15 +58,19 @@ class UnitTable:
         return index, vectors
 
 
-def _distinct(readers: Float32, strength: NDArray[np.float64]) -> list[int]:
+def _distinct(readers: Float32, strength: NDArray[np.float64]) -> NDArray[np.int64]:
     """Return the strongest rows that are not copies of a stronger one, at most 128, strongest first."""
-    kept: list[int] = []
-    unit = np.empty((UNITS, readers.shape[1]))
-    for row in np.argsort(-strength, kind="stable"):
-        if len(kept) == UNITS or not strength[row] > 0:
+    order = np.argsort(-strength, kind="stable")[: np.count_nonzero(strength > 0)]
+    kept = order[:0]
+    for start in range(0, len(order), UNITS):
+        if len(kept) >= UNITS:
             break
-        reader = readers[row].astype(np.float64)
-        unit[len(kept)] = reader / np.linalg.norm(reader)
-        if not np.any(unit[: len(kept)] @ unit[len(kept)] > _ALIKE):
-            kept.append(int(row))
-    return kept
+        rows = np.concatenate([kept, order[start : start + UNITS]])
+        unit = readers[rows].astype(np.float64)
+        unit /= np.linalg.norm(unit, axis=1, keepdims=True)
+        alike = np.tril(unit @ unit.T > _ALIKE, -1)
+        dropped = np.zeros(len(rows), bool)
+        for row in np.flatnonzero(alike.any(1)):
+            dropped[row] = np.any(alike[row] & ~dropped)
+        kept = rows[~dropped]
+    return kept[:UNITS]

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tensorguard.errors import quote
+from tensorguard.tensors.anonymous import tell_roles
 from tensorguard.tensors.base import Stored, extent
 from tensorguard.tensors.buffers import reason_to_exclude
 from tensorguard.tensors.copies import copies_of_embedding, same_values
@@ -94,7 +95,8 @@ def canonical_view(tensors: Sequence[Stored], config: Mapping[str, Any], contain
             excluded[stored.name] = reason
         else:
             usable.append(stored)
-    architecture, placed, unknown = _place(usable, model_types(config))
+    heads = Heads(config, container)
+    architecture, placed, unknown, told = _place(usable, model_types(config), heads)
     matrices, vectors = [], []
     uncounted = set(excluded)
     for p in placed:
@@ -108,7 +110,8 @@ def canonical_view(tensors: Sequence[Stored], config: Mapping[str, Any], contain
             excluded[name] = f"{dimensions}-dimensional tensor that is no matrix and no stack of experts"
         else:
             matrices.append(p)
-    weights, notices = split(matrices, Heads(config, container))
+    weights, notices = split(matrices, heads)
+    notices.update(told)
     for copy, original in copies_of_embedding(weights):
         excluded[copy.name] = f"same values as {quote(original.name)}"
         uncounted.add(copy.name)
@@ -133,13 +136,16 @@ def canonical_view(tensors: Sequence[Stored], config: Mapping[str, Any], contain
     )
 
 
-def _place(tensors: Sequence[Stored], types: frozenset[str]) -> tuple[str, list[Placed], list[str]]:
-    """Return the language model's architecture, every tensor's place, and the names that the chosen tables do not know."""
-    architecture, everything, unknown = BY_STRUCTURE, list[Placed](), list[str]()
+def _place(
+    tensors: Sequence[Stored], types: frozenset[str], heads: Heads
+) -> tuple[str, list[Placed], list[str], list[str]]:
+    """Return the language model's architecture, every tensor's place, the names that the chosen tables do not know, and notices."""
+    architecture, everything, unknown, notices = BY_STRUCTURE, list[Placed](), list[str](), list[str]()
     for tower, members in by_tower(tensors).items():
         naming = place_by_name(members, types)
         if naming is None:
-            placed = place_by_structure(members)
+            placed, told = tell_roles(place_by_structure(members), heads)
+            notices.extend(told)
         else:
             stack = Counter(p.stack for p in naming.placed).most_common(1)[0][0]
             strangers = [_stranger(stored, stack) for stored in naming.unknown]
@@ -150,7 +156,7 @@ def _place(tensors: Sequence[Stored], types: frozenset[str]) -> tuple[str, list[
             everything.extend(placed)
         else:
             everything.extend(replace(p, stack=tower) for p in placed)
-    return architecture, everything, unknown
+    return architecture, everything, unknown, notices
 
 
 def _stranger(stored: Stored, stack: str) -> Placed:

@@ -1,6 +1,6 @@
 """Rows, columns and responses of one weight, or of a layer's experts on top of each other, read tile by tile."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -101,8 +101,3 @@ def steps(weight: Weight) -> Iterator[tuple[int, int]]:
     step = max(1, _TILE_ELEMENTS // max(1, weight.shape[1]))
     for start in range(0, weight.shape[0], step):
         yield start, min(start + step, weight.shape[0])
-
-
-def height(weights: Sequence[Weight], *, writer: bool) -> int:
-    """Return how many neurons the weights have together."""
-    return sum(weight.shape[1 if writer else 0] for weight in weights)

@@ -62,7 +62,7 @@ def _undone(recovery: Recovery | None) -> str:
     found = _words(list(recovery.disguises))
     least = min((cosine for _, cosine in recovery.roles), default=0.0)
     most = max((cosine for _, cosine in recovery.roles), default=0.0)
-    return f"; with the {found} undone, cosines are {least:.2f} to {most:.2f}"
+    return f"; allowing for {found}, cosines are {least:.2f} to {most:.2f}"
 
 
 def _are(subject: str, roles: Sequence[str]) -> str:

@@ -44,7 +44,7 @@ def draw_evidence(pair: Pair) -> Figure:
             _marks(axes, found, np.array(found.similarity[basis]), 72 * min(wide / columns, tall / rows))
         if index == 0:
             axes.set_ylabel(f"block of {shown(pair.first, 28)}")
-        axes.set_xlabel(f"block of {shown(pair.second, 28)}")
+            axes.set_xlabel(f"block of {shown(pair.second, 28)}", loc="left")
     end = left + (wide + gap) * len(bases) - gap
     bar = figure.colorbar(image, cax=figure.add_axes(((end + 0.12) / width, bottom / height, 0.13 / width, tall / height)))
     bar.outline.set_visible(False)

@@ -1,0 +1,1 @@
+"""Forged fingerprints: attacks on public probes, and what a secret key and `--deep` say to them."""
