@@ -27,7 +27,7 @@ PAIRS = (
     ),
     ("smollm2-135m-instruct-gguf", STUDENT, "the same model in GGUF (Q4_1) and rounded to bf16"),
     (STUDENT, "smollm2-135m-instruct-lora", "a model and the same with a LoRA adapter (random factors, 3 % of the weights)"),
-    ("all-minilm-l6-v2", "paraphrase-minilm-l3-v2", "two sentence encoders of one family, 6 and 3 layers"),
+    ("all-minilm-l6-v2", "paraphrase-minilm-l3-v2", "two sentence encoders that share embeddings and no block"),
     ("all-minilm-l6-v2", STUDENT, "a sentence encoder and a language model"),
 )
 """Pairs with a known relation, from equal to unrelated."""
@@ -42,21 +42,18 @@ def main(arguments: list[str]) -> int:
     code = real_models.main([str(models), "--demo"])
     if code:
         return code
-    say("2. Fingerprint them all: the paper's 16 numbers, from the weights alone")
+    say("2. Fingerprint them all: one sweep over the weights of each")
     found = [str(models / name) for name in real_models.DEMO]
     tensorguard("fingerprint", *found, "--base", str(models / STUDENT), "-o", str(prints), "--force")
-    say("3. How far apart they are")
-    tensorguard(
-        "compare",
-        str(prints),
-        "-o",
-        "table",
-        "-o",
-        f"png={folder / 'distances.png'}",
-        "-o",
-        f"html={folder / 'distances.html'}",
-    )
-    explain(prints)
+    say("3. How they are related")
+    reports = [f"{kind}={folder / 'relations'}.{kind}" for kind in ("json", "png", "html")]
+    options = [part for report in ("table", *reports) for part in ("-o", report)]
+    tensorguard("compare", *map(str, sorted(prints.glob("*.tgfp"))), *options)
+    explain(folder / "relations.json")
+    say("3b. One pair in full, value by value, and the family tree")
+    deep = ["--base", str(models / STUDENT), "--deep", "-o", "table", "-o", f"html={folder / 'pair.html'}"]
+    tensorguard("compare", str(models / f"{STUDENT.removesuffix('-bf16')}-lora"), str(models / STUDENT), *deep)
+    tensorguard("tree", *map(str, sorted(prints.glob("*.tgfp"))), "-o", "table", "-o", f"png={folder / 'tree.png'}")
     say("4. Which layers of a language model amplify their input")
     pictures = ["-o", "table", "-o", f"png={folder / 'sensitivity.png'}", "-o", f"html={folder / 'sensitivity.html'}"]
     tensorguard("sensitivity", str(models / STUDENT), "--top", "3", *pictures)
@@ -68,30 +65,25 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
-def explain(prints: Path) -> None:
-    """Measure the pairs whose relation is known, and say what their distances mean."""
-    print("\nWhat is known about some pairs, and what the distance says:\n")
-    result = json.loads(tensorguard("compare", str(prints), "--json", shown=False))["result"]
-    place = {name: index for index, name in enumerate(result["names"])}
-    verdicts = {frozenset((each["first"], each["second"])): each["finding"]["verdict"] for each in result["identities"]}
+def explain(found: Path) -> None:
+    """Say what is known about some pairs, beside what was found."""
+    print("\nWhat is known about some pairs, and what was found:\n")
+    result = json.loads(found.read_text("utf-8"))["result"]
+    pairs = {frozenset((each["first"], each["second"])): each for each in result["pairs"]}
     for first, second, relation in PAIRS:
-        distance = result["distances"][place[first]][place[second]]
-        print(f"  {verdicts.get(frozenset((first, second)), 'no equal matrix'):17}  {distance:7.4f}  {relation}")
+        each = pairs[frozenset((first, second))]
+        effect = "" if each["effect"] is None else f"{each['effect']:5.2f}"
+        print(f"  {each['verdict']:12}  T {effect}  log10 p {each['log10_p']:7.1f}  {relation}")
     print(
-        "\n  same-weights and shares-components are certain: trained matrices are equal, whatever their names, order or file.\n"
-        "  The distance is between the 16 numbers. 0 is equal; a little more is the same shape with weights that moved a little;\n"
-        "  beyond that the models differ in shape or character. A distance alone proves no descent: two models of one shape that\n"
-        "  were trained independently can be as close as a model and its fine-tune."
+        "\n  T is the mean cosine of what blocks do, less what is expected between independent models: 1 for a copy, 0 for a stranger.\n"
+        "  p-values are corrected for all tests of a pair. `independent` means that an effect as small as 0.13 is excluded."
     )
 
 
-def tensorguard(*arguments: str, shown: bool = True) -> str:
-    """Run a command as a user would; its output goes to the terminal, or is returned."""
-    command = [sys.executable, "-m", "tensorguard", *arguments]
-    if shown:
-        print(f"\n$ tensorguard {shlex.join(arguments)}\n", flush=True)
-    done = subprocess.run(command, check=True, stdout=None if shown else subprocess.PIPE, text=True)
-    return done.stdout or ""
+def tensorguard(*arguments: str) -> None:
+    """Run a command as a user would; its output goes to the terminal."""
+    print(f"\n$ tensorguard {shlex.join(arguments)}\n", flush=True)
+    subprocess.run([sys.executable, "-m", "tensorguard", *arguments], check=True)
 
 
 def say(heading: str) -> None:

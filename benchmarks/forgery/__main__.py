@@ -11,7 +11,7 @@ import json
 import sys
 import tempfile
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -164,7 +164,8 @@ def _answer(pair: Pair) -> Answer:
     if found is None:
         raise ValueError(f"{pair.first}, {pair.second}: no sketches")
     best = min(found.tests, key=lambda each: each.corrected)
-    return Answer(pair.lineage.verdict, found.log10_p, f"{best.signal} {best.basis}", dict(found.excess))
+    excess = {str(basis): value for basis, value in found.excess.items()}
+    return Answer(pair.lineage.verdict, found.log10_p, f"{best.signal} {best.basis}", excess)
 
 
 def _all(zoo: Path, large: Path | None) -> Iterator[Row]:
@@ -174,43 +175,49 @@ def _all(zoo: Path, large: Path | None) -> Iterator[Row]:
     if large is None:
         return
     with tempfile.TemporaryDirectory() as scratch:
-        model = open_llama(large)
-        victim = shuffled(model, Path(scratch) / "victim")
+        own = open_llama(large)
+        victim = shuffled(own, Path(scratch) / "victim")
         for attack in _LARGE:
-            yield run(attack, model, model if attack is attacks.erase else victim)
+            yield run(attack, own, own if attack is attacks.erase else victim)
 
 
-def show(rows: list[Row], tensors: list[Figure]) -> None:
-    """Print the tables, in Markdown."""
+def show(rows: Iterable[Row], tensors: Iterable[Figure]) -> tuple[list[Row], list[Figure]]:
+    """Print the tables, in Markdown, line by line."""
     print("| attack | model | on | change | loss | before | public | T | keyed | T | --deep, median cosine |")
     print("|---|---|---|---|---|---|---|---|---|---|---|")
+    seen, matrices = [], []
     for row in rows:
+        seen.append(row)
         cells = [f"{each.verdict} {each.log10_p:.0f} ({each.decided})" for each in (row.before, row.public, row.keyed)]
         effects = [" ".join(f"{name} {value:.2f}" for name, value in each.excess.items()) for each in (row.public, row.keyed)]
         print(
             f"| {row.attack} | {row.model} | {row.other} | {100 * row.change:.1f} % | {row.loss[0]:.2f} -> {row.loss[1]:.2f} "
-            f"| {cells[0]} | {cells[1]} | {effects[0]} | {cells[2]} | {effects[1]} | {row.cosine:.3f} |"
+            f"| {cells[0]} | {cells[1]} | {effects[0]} | {cells[2]} | {effects[1]} | {row.cosine:.3f} |",
+            flush=True,
         )
     print("\n| one matrix | width | change | public | keyed | read |\n|---|---|---|---|---|---|")
     for each in tensors:
+        matrices.append(each)
         print(
             f"| {each.what} | {each.width} | {100 * each.change:.2f} % | {each.public:.3f} | {each.keyed:.3f} | {each.exact:.4f} |"
         )
+    return seen, matrices
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run all attacks."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.forgery", description=str(__doc__).splitlines()[0])
     parser.add_argument("zoo", type=Path, help="the zoo's folder; its development bases are attacked")
-    parser.add_argument("--model", type=Path, help="also attack this Llama, with a shuffled copy as its victim")
+    parser.add_argument(
+        "--model", type=Path, help="also attack this Llama (with its tokenizer.json); a shuffled copy is the victim"
+    )
     parser.add_argument("--width", type=int, default=4096, help="of single matrices (default: %(default)s)")
     parser.add_argument("--json", type=Path, metavar="FILE")
     given = parser.parse_args(arguments)
-    rows, tensors = list(_all(given.zoo, given.model)), list(figures(given.width))
+    rows, matrices = show(_all(given.zoo, given.model), figures(given.width))
     if given.json:
-        found = {"attacks": [asdict(row) for row in rows], "matrices": [asdict(each) for each in tensors]}
+        found = {"attacks": [asdict(row) for row in rows], "matrices": [asdict(each) for each in matrices]}
         given.json.write_text(json.dumps(found, indent=1) + "\n", "utf-8")
-    show(rows, tensors)
     return 0
 
 

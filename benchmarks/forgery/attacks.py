@@ -140,7 +140,7 @@ def _forged(weights: Weights, sketches: dict[str, Array], goals: Sequence[Goal],
     for _ in range(_ROUNDS):
         for name, wanted in sketches.items():
             forged[name] = forge_sketch(forged[name], wanted)
-        forged = forge_operators(forged, goals, head, rounds=2)
+        forged = forge_operators(forged, goals, head, rounds=1)
     return forged
 
 

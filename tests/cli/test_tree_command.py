@@ -28,7 +28,9 @@ def test_a_family_with_a_merge(cli: CommandLine, prints: Path, tmp_path: Path) -
 def test_the_terminal_shows_it_indented(cli: CommandLine, prints: Path) -> None:
     out = cli("tree", *(prints / f"{name}.tgfp" for name in ("base", "coarse", "stranger"))).out
     lines = out.splitlines()
-    assert " ".join(out.split()).startswith("3 models in 1 family, 1 related to no other; of 1 link the weights tell the direction of 1.")
+    assert " ".join(out.split()).startswith(
+        "3 models in 1 family, 1 related to no other; of 1 link the weights tell the direction of 1."
+    )
     at = lines.index("'base'")
     assert lines[at + 1].startswith("└── 'coarse': 7")
     assert "'stranger'" in lines

@@ -13,7 +13,7 @@ from tensorguard.signals.null_draws import Test
 from tensorguard.signals.units import UnitEvidence
 
 
-def test_of(signal: str, component: str, value: float, log10_p: float, basis: str = "fixed") -> NamedTest:
+def _named(signal: str, component: str, value: float, log10_p: float, basis: str = "fixed") -> NamedTest:
     return NamedTest(
         signal, basis, component, Test(value, 0.01, 0.02, value - 0.01, (value - 0.01) / 0.02, log10_p, "exact"), log10_p
     )
@@ -24,7 +24,7 @@ def evidence(value: float = 0.9, log10_p: float = -50.0, origins: Sequence[int |
     cosines = tuple(tuple(value if a == b else 0.1 for b in range(len(origins))) for a in range(len(origins)))
     matrices = [MatrixPair(role, layer, layer, value, 0.2) for layer in range(len(origins)) for role in ("q", "up")]
     return Evidence(
-        tests=(test_of("operators", "all", value, log10_p), test_of("operators", "all", value, log10_p, "words")),
+        tests=(_named("operators", "all", value, log10_p), _named("operators", "all", value, log10_p, "words")),
         log10_p=log10_p,
         excess={"fixed": value - 0.01, "words": value - 0.01},
         effects={"fixed": {"QK": value, "DU": value}},

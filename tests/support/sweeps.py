@@ -29,7 +29,7 @@ def view_of(model: Arrays, config: dict[str, Any] | None = None) -> View:
 
 
 def swept(model: Arrays, config: dict[str, Any] | None = None, *, workers: int = 0, key: Key = PUBLIC, **options: Any) -> Swept:
-    """Sweep a model; `words` and `skip_nonfinite` as `sweep` takes them, in this thread unless `workers` says otherwise."""
+    """Sweep a model; `words`, `products`, `skip_nonfinite` as `sweep` takes them; in this thread unless `workers` says otherwise."""
     view = view_of(model, config)
     return sweep(
         view,
@@ -37,7 +37,7 @@ def swept(model: Arrays, config: dict[str, Any] | None = None, *, workers: int =
         HeadDimensions(view, CONFIG if config is None else config, "safetensors"),
         options.get("words", WORDS),
         engine=Threads(workers) if workers else Inline(),
-        products=NumpyProducts(),
+        products=options.get("products", NumpyProducts()),
         progress=Silent(),
         key=key,
         skip_nonfinite=options.get("skip_nonfinite", False),

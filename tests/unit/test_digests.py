@@ -12,17 +12,19 @@ from safetensors.numpy import load_file
 from support.checkpoints import gpt2, llama, save
 from tensorguard.api.fingerprints import fingerprint_model
 from tensorguard.fingerprint.base import TensorDigest
+from tensorguard.signals.digest import block_digest
 
 BLOCK_ELEMENTS = 2**18
 
 
 def defined(array: NDArray[np.float32]) -> str:
-    """Blocks of 2^18 elements of whole rows as little-endian float32, then the shape and the blocks' digests in order."""
+    """Blocks of 2^18 elements of whole rows as little-endian float32, without lower halves if all are zero; shape first."""
     whole = blake3(np.array(array.shape, "<u8").tobytes())
     matrix = array.reshape(-1, array.shape[-1])
     rows = max(1, BLOCK_ELEMENTS // matrix.shape[1])
     for start in range(0, len(matrix), rows):
-        whole.update(blake3(matrix[start : start + rows].astype("<f4").tobytes()).digest(16))
+        halves = matrix[start : start + rows].astype("<f4").view("<u2").reshape(-1, 2)  # lower, upper
+        whole.update(blake3((halves if halves[:, 0].any() else halves[:, 1]).tobytes()).digest(16))
     return whole.digest(16).hex()
 
 
@@ -41,6 +43,29 @@ def test_every_tensor_of_a_llama(tmp_path: Path, dtype: type) -> None:
     q = stored["model.layers.0.self_attn.q_proj.weight"]
     assert q.size > BLOCK_ELEMENTS
     assert digests["q", 0].digest == defined(q.astype(np.float32))
+
+
+def test_a_block_that_is_no_bfloat16_leaves_the_others_alone(tmp_path: Path) -> None:
+    """The form follows from a block's values, not from the file's dtype: the copy of a bfloat16 file has its digests."""
+    tensors = {name: array.astype(ml_dtypes.bfloat16) for name, array in llama(width=640, blocks=1).items()}
+    wide = {name: array.astype(np.float32) for name, array in tensors.items()}
+    before = found(save(tmp_path / "a", tensors))
+    assert found(save(tmp_path / "b", wide)) == before
+    q = wide["model.layers.0.self_attn.q_proj.weight"]
+    q[-1, -1] += np.float32(2**-20)
+    after = found(save(tmp_path / "c", wide))
+    assert after["q", 0].digest == defined(q) != before["q", 0].digest
+    assert {place for place in before if before[place].digest != after[place].digest} == {("q", 0)}
+
+
+def test_every_bfloat16_is_digested_alike_from_both_forms() -> None:
+    bits = np.arange(2**16, dtype=np.uint16).reshape(256, 256)  # not-a-numbers too
+    values = (bits.astype(np.uint32) << 16).view(np.float32)
+    assert np.array_equal(bits.view(ml_dtypes.bfloat16).astype(np.float32).view(np.uint32), values.view(np.uint32))
+    assert block_digest(values) == block_digest(values, bits) == blake3(bits.astype("<u2").tobytes()).digest(16)
+    odd = values.copy()
+    odd.view(np.uint32)[255, 255] |= 1
+    assert block_digest(odd) == blake3(odd.astype("<f4").tobytes()).digest(16)
 
 
 def test_fused_and_transposed_matrices_are_digested_as_rows_of_w(tmp_path: Path) -> None:

@@ -40,21 +40,39 @@ def quantised(child: int | None) -> tuple[Kind, ...]:
 @pytest.mark.parametrize(
     ("found", "words"),
     [
-        (pair("identical", identity=identity(9)), "are identical: every tensor has the same name, shape and values: all 9 trained"),
-        (pair("same-weights", identity=identity(9)), "'child' and 'parent' hold the same weights: all 9 trained matrices are equal (certain)."),
-        (pair("derived", direction="first from second", kinds=quantised(0)), "'child' derives from 'parent': quantised; blocks act alike (mean cosine 0.90), p < 1e-50 (exact, corrected for 2 tests)."),
+        (
+            pair("identical", identity=identity(9)),
+            "are identical: every tensor has the same name, shape and values: all 9 trained",
+        ),
+        (pair("same-weights", identity=identity(9)), "hold the same weights: all 9 trained matrices are equal (certain)."),
+        (
+            pair("derived", direction="first from second", kinds=quantised(0)),
+            "'child' derives from 'parent': quantised; blocks act alike (mean cosine 0.90), p < 1e-50 (exact, corr",
+        ),
         (pair("derived", direction="second from first", kinds=quantised(1)), "'parent' derives from 'child': quantised;"),
         (pair("derived"), "one of 'child' and 'parent' derives from the other, or both from a third: no difference found;"),
-        (pair("derived", effect=0.05), "blocks hardly act alike (mean cosine 0.90), 9 of 10 neurons that read alike have the same number (by chance 0.5)"),
+        (
+            pair("derived", effect=0.05),
+            "hardly act alike (mean cosine 0.90), 9 of 10 neurons that read alike have the same number (by chance 0.5)",
+        ),
         (pair("derived", identity=identity()), "3 of 9 trained matrices are equal (certain)."),
         (pair("related"), "are related: their blocks act in one residual basis"),
         (pair("shares-components"), "share components: embeddings (p < 1e-20, exact); MLP independent."),
-        (pair("shares-components", evidence=None, components=(), identity=identity()), "3 of 9 trained matrices are equal (certain)."),
-        (pair("independent", evidence=evidence(0.03, 0.0)), "2 tests find nothing, and the agreement of blocks is at most 0.067 (99 % bound), below 0.13"),
-        (pair("inconclusive", evidence=evidence(0.12, -0.4)), "cannot be told: p = 0.4 (exact, corrected for 2 tests) is no proof of it"),
+        (
+            pair("shares-components", evidence=None, components=(), identity=identity()),
+            "3 of 9 trained matrices are equal (certain).",
+        ),
+        (
+            pair("independent", evidence=evidence(0.03, 0.0)),
+            "2 tests find nothing, and the agreement of blocks is at most 0.067 (99 % bound)",
+        ),
+        (
+            pair("inconclusive", evidence=evidence(0.12, -0.4)),
+            "cannot be told: p = 0.4 (exact, corrected for 2 tests) is no proof of it",
+        ),
         (pair("inconclusive", evidence=None), "no trained matrix is equal, and one of the fingerprints holds no sketches."),
     ],
-)  # fmt: skip
+)
 def test_every_verdict_is_a_sentence(found: Pair, words: str) -> None:
     assert words in sentence(found)
     assert sentence(found).endswith(".")

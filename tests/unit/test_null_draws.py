@@ -76,6 +76,10 @@ def test_a_linear_test_adds_its_groups() -> None:
     assert found.statistic == pytest.approx(sum(np.trace(M) for M in groups))
     assert found.null_sd == pytest.approx(np.sqrt((groups[0] ** 2).sum() / 4 + (groups[1] ** 2).sum() / 9))
     assert found.how == "exact"
+    wider = linear_test(groups, [4.0, 4.0])
+    assert wider.null_sd == pytest.approx(2 * found.null_sd)
+    assert wider.log10_p == pytest.approx(found.log10_p / 4)
+    assert wider.how == "conditional"
     assert linear_test([]).log10_p == 0
     assert linear_test([-np.eye(5)]).log10_p == 0
     proxy = 3 * trace_moments(np.eye(6))[1]

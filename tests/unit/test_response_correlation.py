@@ -3,8 +3,10 @@ import pytest
 
 from tensorguard.signals.anchor_evidence import gram_test, row_test
 from tensorguard.signals.correlation import Correlation, correlate, hidden_basis
+from tensorguard.signals.rotations import UNEVEN
 
 PAIRS = 6
+TALL = [(10**6, 10**6)] * PAIRS
 
 
 def responses(seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -14,7 +16,7 @@ def responses(seed: int) -> tuple[np.ndarray, np.ndarray]:
 
 def compared(a: int | tuple[np.ndarray, np.ndarray], b: int | tuple[np.ndarray, np.ndarray]) -> Correlation:
     first, second = (responses(each) if isinstance(each, int) else each for each in (a, b))
-    return correlate(*first, *second, [hidden_basis("q", layer, "language") for layer in range(PAIRS)])
+    return correlate(*first, *second, [hidden_basis("q", layer, "language") for layer in range(PAIRS)], TALL)
 
 
 def test_a_copy() -> None:
@@ -44,7 +46,7 @@ def test_what_all_rows_share_does_not_count() -> None:
     ones = np.random.default_rng(9).standard_normal(64).astype(np.float32)
     (S, mean), (other, _) = responses(1), responses(2)
     shared = 50 * ones[None, :, None] * mean[:, None, :]
-    plain = correlate(S + shared, 0 * mean, other + shared, 0 * mean, [hidden_basis("q", 0, "")] * PAIRS)
+    plain = correlate(S + shared, 0 * mean, other + shared, 0 * mean, [hidden_basis("q", 0, "")] * PAIRS, TALL)
     assert plain.cosines.min() > 0.9
     assert np.abs(compared((S + shared, mean), (other + shared, mean)).cosines).max() < 0.2
 
@@ -61,9 +63,27 @@ def test_a_zero_matrix_is_like_nothing() -> None:
 def test_matrices_of_one_hidden_basis_are_turned_together() -> None:
     S, mean = (np.repeat(each[:1], PAIRS, axis=0) for each in responses(1))
     other, other_mean = (np.repeat(each[:1], PAIRS, axis=0) for each in responses(2))
-    together = correlate(S, mean, other, other_mean, [hidden_basis("o", layer, "language") for layer in range(PAIRS)])
-    apart = correlate(S, mean, other, other_mean, [hidden_basis("q", layer, "language") for layer in range(PAIRS)])
+    together = correlate(S, mean, other, other_mean, [hidden_basis("o", layer, "language") for layer in range(PAIRS)], TALL)
+    apart = correlate(S, mean, other, other_mean, [hidden_basis("q", layer, "language") for layer in range(PAIRS)], TALL)
     assert together.test.null_sd == pytest.approx(np.sqrt(PAIRS) * apart.test.null_sd)
+
+
+@pytest.mark.parametrize(("role", "shape"), [("q", (64, 10**6)), ("embed", (10**6, 16))])
+def test_few_rows_or_inputs_spread_more(role: str, shape: tuple[int, int]) -> None:
+    """P^T W X of independent Gaussian matrices, as few rows as P has columns, or inputs as X has: signs that are not orthogonal."""
+    rng = np.random.default_rng(5)
+    rows, columns = (min(side, 512) for side in shape)
+    z = []
+    for _ in range(300):
+        P, X = rng.choice([-1.0, 1.0], (rows, 64)), rng.choice([-1.0, 1.0], (columns, 16))
+        S, other = (P.T @ rng.standard_normal((rows, columns)) @ X for _ in "AB")
+        mean = np.zeros((1, 16), np.float32)
+        z.append(correlate(*_single(S), mean, *_single(other), mean, [hidden_basis(role, None, "")], [shape]).test.z)
+    assert np.std(z) == pytest.approx(1 / np.sqrt(UNEVEN), rel=0.12)
+
+
+def _single(S: np.ndarray) -> tuple[np.ndarray]:
+    return (S[None].astype(np.float32),)
 
 
 def test_hidden_bases() -> None:

@@ -148,11 +148,11 @@ def test_an_array_out_of_range(file: Path, name: str, value: float) -> None:
     require_refused(file, change, rf"its tensor 'lineage.{name}' holds values that are not finite, or out of range")
 
 
-def test_neurons_that_a_block_does_not_have(file: Path) -> None:
+def test_neurons_named_twice(file: Path) -> None:
     def change(_: Document, arrays: Arrays) -> None:
-        arrays["unit_index"][0, 0] = arrays["unit_count"][0]
+        arrays["unit_index"][0, :2] = 3
 
-    require_refused(file, change, "neurons that their blocks do not have")
+    require_refused(file, change, "name a neuron twice")
 
 
 def assign(**values: Any) -> Callable[[Document, Arrays], None]:

@@ -77,13 +77,16 @@ def relate(fingerprints: Sequence[Fingerprint], *, progress: Progress | None = N
     progress.start("pairs", len(pairs), "pairs")
     found = []
     try:
-        for a, b in pairs:
-            key = a.sketches.key if a.sketches and b.sketches else None
-            found.append(Pair(a.name, b.name, compare_lineage(a, b), key))
+        for (a, b), lineage in zip(pairs, Threads(processors()).map(_related, pairs), strict=True):
+            found.append(Pair(a.name, b.name, lineage))
             progress.advance("pairs", 1)
     finally:
         progress.finish("pairs")
     return tuple(found)
+
+
+def _related(pair: tuple[Fingerprint, Fingerprint]) -> Lineage:
+    return compare_lineage(*pair)
 
 
 def add_deep(

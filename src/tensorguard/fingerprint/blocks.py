@@ -52,7 +52,9 @@ class Blocks:
         if self._waiting and next(iter(self._waiting))[:2] != key[:2]:
             self._waiting.clear()
         held = self._waiting.setdefault(key, {})
-        held[weight.role] = np.nan_to_num(response, nan=0, posinf=0, neginf=0)  # it may have overflowed
+        if not np.isfinite(response).all():  # it may have overflowed
+            response = np.nan_to_num(response, nan=0, posinf=0, neginf=0)
+        held[weight.role] = response
         roles = held.keys()
         if attention and roles >= {"q", "k"}:
             self._query_key(key, held.pop("q"), held.pop("k"))

@@ -89,8 +89,9 @@ def restore(document: object, infos: Mapping[str, TensorInfo], where: object) ->
         )
     _require_sane(found, where)
     arrays = {name: _read(infos, name, form, where) for name, form in _layout(found).items()}
-    if np.any(arrays["unit_index"] >= arrays["unit_count"][:, None]):
-        raise InputError("its unit tables name neurons that their blocks do not have", where=where)
+    named = np.sort(arrays["unit_index"], axis=1)
+    if np.any((named[:, 1:] == named[:, :-1]) & (named[:, 1:] >= 0)):
+        raise InputError("its unit tables name a neuron twice", where=where)
     scale = arrays.pop(_SCALE)
     arrays["response"] = arrays["response"].astype(np.float32) * scale[:, None, None]
     return Sketches(

@@ -66,7 +66,8 @@ class Sketches:
         head_id_gram: The same by number, float32 of shape (24, 24).
         unit_index: Index of each neuron in its block's unit table, int32 of shape (B, 128), -1 for none; best first.
         unit_vectors: Its reader (gate, or fc_in) in the fixed basis, int8 up to scale, of shape (B, 128, 32).
-        unit_count: How many neurons the block has, int32 of shape (B,).
+        unit_count: How many different neurons the block has, of experts the one with the most: what one equal number is worth
+            (`signals.unit_table`), int32 of shape (B,).
         response: P^T (W X) of each matrix, unfolded and unscaled, float32 in memory (float16 up to a scale in the file), (N, 64, 16).
         row_mean: 1^T W X / rows, float32 of shape (N, 16).
         traces: What `TRACES` says of each matrix, float32 of shape (N, 7).

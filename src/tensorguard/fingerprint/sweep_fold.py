@@ -39,7 +39,10 @@ class Folded:
             self._responses.append(part.responses)
         if part.backward is not None:
             with np.errstate(over="ignore", invalid="ignore"):
-                self._backward = part.backward if self._backward is None else self._backward + part.backward
+                if self._backward is None:
+                    self._backward = part.backward
+                else:
+                    self._backward += part.backward
         self.nan += part.nan
         self.infinite += part.infinite
         self.traces.add(part.traces)

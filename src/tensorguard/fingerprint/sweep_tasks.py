@@ -15,6 +15,8 @@ from tensorguard.signals.products import Products
 from tensorguard.signals.sample import row_sample, sample_rows
 from tensorguard.signals.traces import Traces, squares
 from tensorguard.tensors.base import Float32, Stored, extent
+from tensorguard.tensors.bfloat16 import bfloat16_bits
+from tensorguard.tensors.decoding import PLAIN
 from tensorguard.tensors.view import Vector
 from tensorguard.tensors.weight import Weight
 
@@ -22,7 +24,10 @@ _TASK_BLOCKS = 16
 """Blocks of a digest in a range."""
 
 _TILE_BLOCKS = 4
-"""Blocks that are decoded and multiplied at a time: 4 MiB of float32."""
+"""Blocks that are decoded and multiplied at a time, if they are enough rows: 4 MiB of float32."""
+
+_TILE_ROWS = 2**8
+"""Rows that are multiplied at a time, or all of the range: with fewer, products spend their time on the sums and not on the rows."""
 
 _SKETCHED_ROWS = 2**12
 """Rows of a response sketch that are added up at a time; tall and narrow matrices have many in a tile."""
@@ -114,24 +119,24 @@ def answer(task: Range, products: Products) -> Answer:
     """
     question = task.question
     width = extent_of(question.tensor)[1]
-    block = block_rows(width)
+    block, step = block_rows(width), _tile_rows(width)
     digests: list[bytes] = []
     constants: set[float | None] = set()
     found = Answer(b"", None)
     responses: list[Float32] = []
-    for start in range(task.start, task.stop, block * _TILE_BLOCKS):
-        tile = _read(question.tensor, start, min(start + block * _TILE_BLOCKS, task.stop))
-        digests += [block_digest(tile[row : row + block]) for row in range(0, len(tile), block)]
-        constants.add(_constant(tile))
+    for start in range(task.start, task.stop, step):
+        stop = min(start + step, task.stop)
+        bits = bfloat16_bits(question.tensor, start, stop)
+        tile = _read(question.tensor, start, stop) if bits is None else np.empty(bits.shape, np.float32)
+        for row in range(0, len(tile), block):  # what is small enough for the caches is looked at in one go
+            part, stored = tile[row : row + block], None if bits is None else bits[row : row + block]
+            if stored is not None:
+                part[...] = stored.view(PLAIN["BF16"])
+            digests.append(block_digest(part, stored))
+            constants.add(_constant(part))
+            _look(question.tensor, part, found)
         if not isinstance(question.tensor, Weight):
-            _count_nonfinite(tile, found)
             continue
-        total = squares(tile)
-        if not np.isfinite(total):
-            _count_nonfinite(tile, found)
-            np.nan_to_num(tile, copy=False, nan=0, posinf=0, neginf=0)
-            total = squares(tile)
-        found.traces.see(tile, total)
         if start == task.start:
             found.traces.see_sample(tile)
             if question.sample and start == 0:
@@ -141,6 +146,23 @@ def answer(task: Range, products: Products) -> Answer:
     found.constant = constants.pop() if len(constants) == 1 else None
     found.responses = np.concatenate(responses) if responses else None
     return found
+
+
+def _tile_rows(width: int) -> int:
+    block = block_rows(width)
+    return min(_TASK_BLOCKS, max(_TILE_BLOCKS, -(-_TILE_ROWS // block))) * block
+
+
+def _look(tensor: Weight | Stored, block: Float32, found: Answer) -> None:
+    """Take in a block's traces, and replace what is not finite by zeros."""
+    total = squares(block)
+    if not np.isfinite(total):
+        found.nan += int(np.isnan(block).sum())
+        found.infinite += int(np.isinf(block).sum())
+        np.nan_to_num(block, copy=False, nan=0, posinf=0, neginf=0)
+        total = squares(block)
+    if isinstance(tensor, Weight):
+        found.traces.see(block, total)
 
 
 def _multiply(task: Range, start: int, W: Float32, products: Products, found: Answer, responses: list[Float32]) -> None:
@@ -153,14 +175,16 @@ def _multiply(task: Range, start: int, W: Float32, products: Products, found: An
     if kept:
         responses.append(O[:, :kept])
     with np.errstate(over="ignore", invalid="ignore"):
-        last = O[:, kept:].astype(np.float64)
         for low in range(0, len(W), _SKETCHED_ROWS):
-            part = last[low : low + _SKETCHED_ROWS]
-            found.response += response_rows(question.key, start + low, start + low + len(part)).T.astype(np.float64) @ part
-            found.total += part.sum(0)
+            part = O[low : low + _SKETCHED_ROWS, kept:]
+            found.response += response_rows(question.key, start + low, start + low + len(part)).T @ part
+            found.total += part.sum(0, dtype=np.float64)
         if question.backward is not None:
             seen = products.backward(W, question.backward[start : start + len(W)])
-            found.backward = seen if found.backward is None else found.backward + seen
+            if found.backward is None:
+                found.backward = seen
+            else:
+                found.backward += seen
 
 
 def _read(tensor: Weight | Stored, start: int, stop: int) -> Float32:
@@ -174,8 +198,3 @@ def _constant(values: Float32) -> float | None:
         return None
     first, last = values.flat[0], values.flat[-1]
     return float(first) if first == last and np.all(values == first) else None
-
-
-def _count_nonfinite(tile: Float32, found: Answer) -> None:
-    found.nan += int(np.isnan(tile).sum())
-    found.infinite += int(np.isinf(tile).sum())

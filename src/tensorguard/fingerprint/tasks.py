@@ -144,4 +144,5 @@ def _pull_back(W: Float32, O: Float32, products: Products) -> NDArray[np.float64
     """Return W^T O in float64. Columns are scaled by powers of two, exactly: the product of two tiny or huge factors is no float32."""
     exponents = np.frexp(np.abs(O).max(0))[1]
     scaled = np.ldexp(np.ascontiguousarray(O), -exponents)
-    return np.ldexp(products.backward(W, scaled).astype(np.float64), exponents)
+    pulled: NDArray[np.float64] = products.backward(W, scaled) * np.ldexp(1.0, exponents)
+    return pulled

@@ -1,4 +1,4 @@
-"""The evidence that needs no search: anchor tokens of embeddings and output heads, and response sketches of paired matrices."""
+"""The evidence that needs no search: anchor tokens of embeddings and output heads, and sketches and samples of paired matrices."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,6 +14,8 @@ from tensorguard.signals.anchor_evidence import gram_test, row_test
 from tensorguard.signals.correlation import correlate, hidden_basis
 from tensorguard.signals.null_draws import Test
 from tensorguard.signals.operator_evidence import FEWEST
+from tensorguard.signals.sample import sample_rows, sample_test
+from tensorguard.signals.traces import TRACES
 
 CORRELATED = {
     "embeddings": ("embed", "position", "token_type"),
@@ -81,9 +83,29 @@ def correlations(a: Sketches, b: Sketches, blocks: Pairs) -> tuple[tuple[MatrixP
             continue
         first, second = (list(each) for each in zip(*chosen, strict=True))
         bases = [hidden_basis(b.places[j].role, b.places[j].layer, b.places[j].stack) for j in second]
-        found = correlate(a.response[first], a.row_mean[first], b.response[second], b.row_mean[second], bases)
+        shapes = [(max(a.places[i].rows, b.places[j].rows), b.places[j].columns) for i, j in chosen]
+        found = correlate(a.response[first], a.row_mean[first], b.response[second], b.row_mean[second], bases, shapes)
         tests.append((("correlation", "fixed", name), found.test))
         if roles is None:
             values = zip(chosen, found.cosines.tolist(), found.differences.tolist(), strict=True)
             compared = [MatrixPair(a.places[i].role, a.places[i].layer, b.places[j].layer, *both) for (i, j), *both in values]
     return tuple(compared), tests
+
+
+def sample_tests(a: Sketches, b: Sketches, blocks: Pairs) -> list[Named]:
+    """Return the tests of row samples: of matrices in paired blocks of which the same numbers were sampled."""
+    ours, theirs = ({place: row for row, place in enumerate(model.sampled)} for model in (a, b))
+    pairs = [(i, j) for i, j in paired_places(a, b, blocks) if i in ours and j in theirs and _same_rows(a, i, b, j)]
+    tests: list[Named] = []
+    for name in ("all", "attention", "mlp"):
+        chosen = [(i, j) for i, j in pairs if name == "all" or a.places[i].role in CORRELATED[name]]
+        if chosen:
+            A, B = a.sample[[ours[i] for i, _ in chosen]], b.sample[[theirs[j] for _, j in chosen]]
+            tests.append((("sample", "rows", name), sample_test(A, B)))
+    return tests
+
+
+def _same_rows(a: Sketches, i: int, b: Sketches, j: int) -> bool:
+    rows = [min(m.places[k].rows, sample_rows(m.places[k].columns)) for m, k in ((a, i), (b, j))]
+    varied = min(model.traces[k, TRACES.index("distinct_row")] for model, k in ((a, i), (b, j)))
+    return rows[0] == rows[1] and bool(varied > 1)

@@ -9,7 +9,7 @@ from tensorguard.errors import UsageError
 from tensorguard.fingerprint.sketches import Sketches
 from tensorguard.lineage.alignment import Pairs, best_assignment
 from tensorguard.lineage.calibration import OPERATOR_EXCESS, Basis
-from tensorguard.lineage.component_tests import MatrixPair, anchor_tests, common, correlations
+from tensorguard.lineage.component_tests import MatrixPair, anchor_tests, common, correlations, sample_tests
 from tensorguard.lineage.corrections import bonferroni
 from tensorguard.lineage.layer_map import LayerMap, layer_map
 from tensorguard.lineage.operator_tests import OperatorTests, operator_tests
@@ -23,8 +23,8 @@ class NamedTest:
     """One test of the evidence.
 
     Attributes:
-        signal: `operators`, `reordered` (operators, blocks in any order), `anchors`, `correlation` or `units`.
-        basis: Of the residual stream; units have none and say `index`, correlations say `fixed`.
+        signal: `operators`, `reordered` (operators, blocks in any order), `anchors`, `correlation`, `sample` or `units`.
+        basis: Of the residual stream; units have none and say `index`, samples `rows`, correlations say `fixed`.
         component: `all`, `attention`, `mlp`, `embeddings` or `head`.
         test: The test. Of units: the count of equal numbers.
         corrected: log10 of its p-value times the number of tests of this pair of models, at most 0.
@@ -100,6 +100,7 @@ def evidence(a: Sketches, b: Sketches) -> Evidence:
         *((("reordered", basis, "all"), found.reordered) for basis, found in operators.items()),
         *anchor_tests(a, b),
         *correlated,
+        *sample_tests(a, b, blocks),
         (("units", "index", "all"), _unit_test(units)),
     ]
     named = tuple(NamedTest(*name, test, bonferroni(test.log10_p, len(tests))) for name, test in tests)

@@ -79,7 +79,9 @@ def _shapes(a: Sketches, b: Sketches, evidence: Evidence) -> Iterator[Kind]:
 
 
 def _neurons(a: Sketches, b: Sketches, evidence: Evidence) -> Iterator[Kind]:
-    ours, theirs = (sum(int(model.unit_count[pair[side]]) for pair in evidence.blocks) for side, model in enumerate((a, b)))
+    rows = [{(p.stack, p.layer): p.rows for p in model.places if p.role in ("up", "fc_in")} for model in (a, b)]
+    paired = [(rows[0].get(a.blocks[i], 0), rows[1].get(b.blocks[j], 0)) for i, j in evidence.blocks]
+    ours, theirs = (sum(each[side] for each in paired if all(each)) for side in (0, 1))
     if ours != theirs:
         alike = max((each.get("DU", 0.0) for each in evidence.effects.values()), default=0.0)
         counts = f"{ours} against {theirs} neurons in paired blocks"
@@ -87,8 +89,8 @@ def _neurons(a: Sketches, b: Sketches, evidence: Evidence) -> Iterator[Kind]:
             yield Kind("disguised", FIRST if ours > theirs else SECOND, f"{counts}, but the same function: padded")
         else:
             yield Kind("pruned", FIRST if ours < theirs else SECOND, counts)
-    heads = [{p.layer: p.rows for p in model.places if p.role == "q"} for model in (a, b)]
-    paired = [(heads[0].get(a.blocks[i][1], 0), heads[1].get(b.blocks[j][1], 0)) for i, j in evidence.blocks]
+    heads = [{(p.stack, p.layer): p.rows for p in model.places if p.role == "q"} for model in (a, b)]
+    paired = [(heads[0].get(a.blocks[i], 0), heads[1].get(b.blocks[j], 0)) for i, j in evidence.blocks]
     fewer = [p for p in paired if 0 < min(p) < max(p)]
     if fewer:
         yield Kind("pruned", FIRST if fewer[0][0] < fewer[0][1] else SECOND, f"{fewer[0][0]} against {fewer[0][1]} query rows")

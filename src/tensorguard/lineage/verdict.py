@@ -130,7 +130,7 @@ def _copied(tests: Sequence[NamedTest]) -> bool:
     """Say whether matrices of blocks agree number by number, which sharing embeddings cannot bring about."""
     return any(
         each.corrected <= ALARM
-        and (each.signal == "units" or (each.signal == "correlation" and each.component in ("attention", "mlp")))
+        and (each.signal in ("units", "sample") or (each.signal == "correlation" and each.component in ("attention", "mlp")))
         for each in tests
     )
 

@@ -79,6 +79,12 @@ def response_inputs(key: Key, width: int) -> NDArray[np.float32]:
     return X
 
 
+@lru_cache(maxsize=96)
 def response_rows(key: Key, start: int, stop: int) -> NDArray[np.float32]:
-    """Return rows `start` to `stop` of the row side P of response sketches: signs, float32 of shape (stop - start, 64)."""
-    return signs(key.words(_ROWS, stop - start, start), 0, RESPONSE[0])
+    """Return rows `start` to `stop` of the row side P of response sketches: signs, float32 of shape (stop - start, 64), read-only.
+
+    A layer's matrices ask for the same rows.
+    """
+    P = signs(key.words(_ROWS, stop - start, start), 0, RESPONSE[0])
+    P.flags.writeable = False
+    return P

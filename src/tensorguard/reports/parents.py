@@ -27,6 +27,7 @@ def report(child: str, found: Mixture) -> Document:
         child: Its name.
         found: What it is made of.
     """
+    left_out = found.left_out if found.method != "passthrough" else ()  # there blocks need no counterpart of their number
     return Document(
         kind="parents",
         title=f"What {quote(child)} is made of",
@@ -34,7 +35,7 @@ def report(child: str, found: Mixture) -> Document:
         result={"verdict": found.method, "child": child, "mixture": found},
         settings={"base": found.base},
         inputs=[{"model": name} for name in _names(child, found)],
-        skipped=[{"name": name, "reason": "not in every candidate, or of another shape"} for name in found.left_out],
+        skipped=[{"name": name, "reason": "not in every candidate, or of another shape"} for name in left_out],
         notices=found.notices,
         tables=_tables(found),
         pictures=_pictures(child, found),
@@ -57,7 +58,7 @@ def _summary(child: str, found: Mixture) -> str:
     if found.method == "single":
         return f"{name} derives from {quote(parents[0].name)} alone, as far as these candidates tell."
     said = ", ".join(f"{_weight(each)} of {quote(each.name)}" for each in parents)
-    base = f" on the base {quote(found.base)}" if found.base else ""
+    base = f" on the base {quote(found.base)} ({_weight(found.base_weight)})" if found.base and found.base_weight else ""
     if found.method == "sparse":
         return f"{name} may be a sparse merge{base}: {said} explain {found.explained:.0%} of it."
     return f"{name} is a merge{base}: {said}, which explains {found.explained:.1%} of its difference to the closest of them."

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from tensorguard.signals.linear_test import linear_test
 from tensorguard.signals.null_draws import Test, judge
 from tensorguard.signals.operator_evidence import FEWEST, centred, rotated_means
-from tensorguard.signals.rotations import haar
+from tensorguard.signals.rotations import UNEVEN, haar
 
 
 def row_test(A: NDArray[np.floating], B: NDArray[np.floating]) -> Test | None:
@@ -24,7 +24,7 @@ def row_test(A: NDArray[np.floating], B: NDArray[np.floating]) -> Test | None:
     if common.sum() < FEWEST:
         return None
     first, second = (_unit(each[common].astype(np.float64)) for each in (A, B))
-    return linear_test([first.T @ second])
+    return linear_test([first.T @ second], [UNEVEN])
 
 
 def gram_test(A: NDArray[np.floating], B: NDArray[np.floating], common: NDArray[np.bool_], margin: float) -> Test | None:

@@ -3,7 +3,8 @@
 The row mean of a response belongs to a direction that all rows share and that independent models may share too; it is projected
 out, and with it one of the sixteen input dimensions. Under the null hypothesis the basis of the rows of the second model's matrices,
 or of the inputs where rows are tokens, has nothing to do with the first's. Matrices whose rows live in the same hidden basis are
-turned together.
+turned together. The columns of P are not orthogonal, and what they have in common no rotation changes: with m rows the variance is
+1 + (64 - 1) / m times that under rotations, in expectation over P; likewise 1 + (16 - 1) / d for d inputs.
 """
 
 from collections.abc import Hashable, Sequence
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 
 from tensorguard.signals.linear_test import linear_test
 from tensorguard.signals.null_draws import Test
+from tensorguard.signals.rotations import UNEVEN
 
 TOKEN_ROWS = frozenset({"embed", "position", "token_type", "lm_head"})
 """Roles whose rows mean the same in every model: their inputs are turned, not their rows."""
@@ -23,6 +25,8 @@ RESIDUAL_ROWS = frozenset({"o", "down", "fc_out", "project_in", "ssm_out"})
 
 NEURON_ROWS = frozenset({"gate", "up", "fc_in"})
 """Roles whose rows are the neurons of their block."""
+
+Shape = tuple[int, int]
 
 Sketch = NDArray[np.float64]
 
@@ -57,6 +61,7 @@ def correlate(
     B: NDArray[np.float32],
     mean_B: NDArray[np.float32],
     bases: Sequence[Hashable],
+    shapes: Sequence[Shape],
 ) -> Correlation:
     """Compare the response sketches of paired matrices.
 
@@ -66,17 +71,22 @@ def correlate(
         B: The second model's.
         mean_B: Likewise.
         bases: `hidden_basis` of each pair's second matrix; those that begin with "inputs" are turned on the side of the inputs.
+        shapes: Rows, those of the taller, and columns of each pair.
     """
     first, second = _unit(_without_mean(A, mean_A)), _unit(_without_mean(B, mean_B))
     groups: dict[Hashable, NDArray[np.float64]] = {}
-    for S, other, basis in zip(first, second, bases, strict=True):
-        M = S.T @ other if isinstance(basis, tuple) and basis[0] == "inputs" else S @ other.T
+    smallest: dict[Hashable, int] = {}
+    for S, other, basis, (rows, columns) in zip(first, second, bases, shapes, strict=True):
+        inputs = isinstance(basis, tuple) and basis[0] == "inputs"
+        M = S.T @ other if inputs else S @ other.T
         groups[basis] = groups.get(basis, 0.0) + M / len(first)
+        smallest[basis] = min(columns if inputs else rows, smallest.get(basis, rows + columns))
+    factors = [UNEVEN * (1 + (len(M) - 1) / max(1, smallest[basis])) for basis, M in groups.items()]
     scale = np.linalg.norm(B.astype(np.float64), axis=(1, 2))
     apart = np.linalg.norm(A.astype(np.float64) - B, axis=(1, 2))
     with np.errstate(divide="ignore", invalid="ignore"):
         differences = np.where(apart > 0, apart / scale, 0.0)
-    return Correlation(np.einsum("pij,pij->p", first, second), differences, linear_test(groups.values()))
+    return Correlation(np.einsum("pij,pij->p", first, second), differences, linear_test(groups.values(), factors))
 
 
 def _without_mean(S: NDArray[np.float32], mean: NDArray[np.float32]) -> Sketch:

@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from scipy.special import gammaincc, gammainccinv
 
 How = Literal["exact", "monte-carlo", "extrapolated", "conditional"]
-"""`exact`: an upper bound that is proven under the null; `conditional`: under a null that bounds an effect by a measured constant."""
+"""`exact`: an upper bound that is proven under the null; `conditional`: a bound, or an extrapolation, that rests on a measured constant:
+how much independent models may agree, or how much more than rotations permutations of real weights spread a statistic."""
 
 SMALLEST_LOG10_P = -300.0
 """Smaller p-values are given as this one."""

@@ -11,6 +11,14 @@ from tensorguard.probes.bits import normals
 DRAWS = 256
 """Rotations per null."""
 
+UNEVEN = 1.2**2
+"""How many times larger than under rotations the variance of a cosine may be, because hidden dimensions are not alike.
+
+Rotary positions give the rows of q and k jobs of their own, and a few directions of the residual stream carry far more than the
+others: what is exchangeable is dimensions, not directions. Measured by function-preserving permutations of real weights, as a standard
+deviation relative to the rotation null's: at most 1.17 over all roles of models of the development zoo, 1.14 in multilingual-e5-small.
+"""
+
 
 @lru_cache(maxsize=8)
 def haar(size: int, draws: int = DRAWS, seed: int = 0) -> NDArray[np.float32]:

@@ -18,18 +18,25 @@ UNITS = 128
 _ALIKE = 0.999
 """Readers with a cosine above are one: padding with copies cannot fill the table."""
 
+_CELLS = (8, 16)
+"""Copies are counted by the cell that a reader of length 1 lies in: of so many of its numbers, so many cells per unit of length."""
+
 
 @dataclass(slots=True)
 class UnitTable:
     """Collects the strongest neurons of one block, expert after expert.
 
     Attributes:
-        count: Neurons seen.
+        seen: Neurons seen, copies among them.
+        count: How many different ones the expert with the most of them has (a dense block is one expert): what a number can be worth.
+            Copies keep the lowest of their numbers, so that numbers are drawn from no more than there are different neurons; and
+            experts may be copies of each other.
         index: Their indices, int64 of shape (kept,).
         strength: float64 of shape (kept,).
         readers: float32 of shape (kept, 32).
     """
 
+    seen: int = 0
     count: int = 0
     index: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
     strength: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
@@ -43,8 +50,9 @@ class UnitTable:
             others: The neurons' other vectors likewise.
         """
         strength = np.prod([np.linalg.norm(each.astype(np.float64), axis=1) for each in (readers, *others)], axis=0)
-        index = np.arange(self.count, self.count + len(readers))
-        self.count += len(readers)
+        index = np.arange(self.seen, self.seen + len(readers))
+        self.seen += len(readers)
+        self.count = max(self.count, _different(readers[strength > 0]))
         strength, index = np.concatenate([self.strength, strength]), np.concatenate([self.index, index])
         readers = np.concatenate([self.readers, readers])
         best = _distinct(readers, strength)
@@ -56,6 +64,14 @@ class UnitTable:
         index[: len(self.index)] = self.index
         vectors[: len(self.index)] = np.round(127 * (self.readers / np.abs(self.readers).max(1, keepdims=True)))
         return index, vectors
+
+
+def _different(readers: Float32) -> int:
+    """Return about how many readers are no multiple of another, rather too few than too many."""
+    numbers, cells = _CELLS
+    wide = readers.astype(np.float64)
+    unit = wide / np.maximum(np.linalg.norm(wide, axis=1, keepdims=True), np.finfo(np.float64).tiny)
+    return len(np.unique(np.floor(cells * unit[:, :numbers]).astype(np.int8), axis=0))
 
 
 def _distinct(readers: Float32, strength: NDArray[np.float64]) -> NDArray[np.int64]:

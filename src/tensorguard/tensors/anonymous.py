@@ -7,21 +7,28 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
+from tensorguard.tensors.anonymous_attention import match_attention, match_fused
+from tensorguard.tensors.anonymous_ffn import match_ffn
 from tensorguard.tensors.copies import same_values
 from tensorguard.tensors.gains import tell_norms
 from tensorguard.tensors.heads import Heads
 from tensorguard.tensors.linking import link
-from tensorguard.tensors.matching import Block, Matched, match_attention, match_ffn, match_fused
+from tensorguard.tensors.matching import Block, Matched, inner_size
 from tensorguard.tensors.ordering import in_order, place
 from tensorguard.tensors.placing import Placed
 from tensorguard.tensors.queries import queries_first
 from tensorguard.tensors.series import Series, numbered_series, series
 from tensorguard.tensors.tables import head_of
 
-TOLD = "roles are told from the weights: which matrices share units; norms that could not be placed are not folded"
+TOLD = (
+    "no table of names fits: roles are told from shapes and repetition, and from the weights by the units that matrices share;"
+    " norms that could not be placed so are not folded"
+)
 GUESSED = "queries and keys have one shape, and nothing tells which are which: a guess"
-_LEAST = 4
-"""Narrower streams have too few coordinates to tell anything."""
+_ROLES = 4
+"""q, k, v, o."""
+_MOST = 640
+"""With more matrices than this without any pattern in their names (many experts), nothing is told: it would take too much memory."""
 
 
 def tell_roles(placed: Sequence[Placed], heads: Heads) -> tuple[list[Placed], list[str]]:
@@ -40,37 +47,44 @@ def tell_roles(placed: Sequence[Placed], heads: Heads) -> tuple[list[Placed], li
     matrices = [p for p in placed if p.role in ("attention", "ffn") and 0 not in p.stored.shape]
     numbered = any(p.layer is not None for p in matrices)
     matrices = [p for p in matrices if (p.layer is not None) == numbered]
-    if not matrices:
+    if not matrices or (not numbered and len(matrices) > _MOST):
         return list(placed), []
     width = Counter(size for p in matrices for size in p.stored.shape).most_common(1)[0][0]
-    ordered = in_order(matrices, lambda p: place("", None, p.role, "", None, p.stored.shape), lambda p: p.stored)
-    attention, ffn = (_series(ordered, role, width) for role in ("attention", "ffn"))
+    if not numbered:  # the files' order must not matter
+        matrices = in_order(matrices, lambda p: place("", None, p.role, "", None, p.stored.shape), lambda p: p.stored)
+    attention, ffn = (_series(matrices, role, width) for role in ("attention", "ffn"))
     inner = match_ffn(ffn, width) if ffn else None
     if inner is None or (numbered and len(inner.blocks) > 1) or not attention:
         return list(placed), []
     reference = [each for block in inner.blocks for each in block.values()]
-    outer = match_attention(attention, reference, width, lambda rows: heads.dimension(rows, 0), len(inner.blocks))
-    outer = outer or match_fused(attention, width)
+
+    def head(rows: int) -> int | None:
+        return heads.dimension(rows, 0)
+
+    outer = match_attention(attention, reference, width, head, len(inner.blocks)) or match_fused(attention, width, head)
     vectors = numbered_series([p for p in placed if p.role == "vector"])
-    blocks = _blocks(inner, outer, placed, width, numbered)
-    tables = series([p for p in placed if p.role == "embed" and p.stored.shape[1] == width])
+    output = _head(placed)
+    tables = [p for p in placed if p.role == "embed" and p.stored.shape[1] == width and id(p) not in output]
+    tables = in_order(tables, lambda p: place("", None, "embed", "", None, p.stored.shape), lambda p: p.stored)
+    embed = series(tables)[0] if tables else None
+    blocks = _blocks(inner, outer, embed, numbered)
     learnt = any(p.role == "position" for p in placed)
     for block in blocks:
         if outer and "q" in block and block["q"].shape == block["k"].shape:
-            block |= queries_first(block["q"], block["k"], tables[0] if tables else None, vectors, outer.transposed, learnt)
+            block |= queries_first(block["q"], block["k"], embed, vectors, outer.transposed, learnt)
     told: dict[int, Placed] = {}
     for layer, block in enumerate(blocks):
         for role, each in block.items():
-            flags = frozenset({"transposed"} if _transposed(role, inner, outer) else ())
+            flags = _flags(role, inner, outer)
             for member, expert in zip(each.members, _experts(each), strict=True):
                 told[id(member)] = replace(
                     member, role=role, layer=member.layer if numbered else layer, flags=flags, expert=expert
                 )
     if numbered and len(blocks) == 1:
-        turned = {role: _transposed(role, inner, outer) for role in blocks[0]}
+        turned = {role: "transposed" in _flags(role, inner, outer) for role in blocks[0]}
         if not any(p.role == "token_type" for p in placed):  # BERT: its norms stand on the stream itself
             told |= tell_norms(vectors, blocks[0], width, turned)
-    told |= _head(placed) if told else {}
+    told |= output if told else {}
     notices = [TOLD] if told else []
     if any("q" in block and block["q"].shape == block["k"].shape for block in blocks):
         notices.append(GUESSED)
@@ -91,10 +105,14 @@ def _series(ordered: Sequence[Placed], role: str, width: int) -> list[Series]:
     """Return the series of a role that face the stream, if they have the same numbers."""
     found = [each for each in series([p for p in ordered if p.role == role]) if width in each.shape]
     common = Counter(each.numbers for each in found if each.members[0].layer is not None).most_common(1)
-    return [each for each in found if not common or each.numbers == common[0][0]]
+    if not common:
+        return found
+    found = [each for each in found if each.numbers == common[0][0]]
+    sizes = Counter(inner_size(each, width) for each in found)
+    return [each for each in found if len(found) <= _ROLES or sizes[inner_size(each, width)] > 1]  # without a router
 
 
-def _blocks(inner: Matched, outer: Matched | None, placed: Sequence[Placed], width: int, numbered: bool) -> list[Block]:
+def _blocks(inner: Matched, outer: Matched | None, embed: Series | None, numbered: bool) -> list[Block]:
     if outer is None:
         return inner.blocks if numbered else []
     ffn = inner.blocks
@@ -104,14 +122,14 @@ def _blocks(inner: Matched, outer: Matched | None, placed: Sequence[Placed], wid
         return [{role: each for block in (*outer.blocks, *ffn) for role, each in block.items()}]
     if len(outer.blocks) not in (len(ffn), 2 * len(ffn)):
         return []
-    tables = series([p for p in placed if p.role == "embed" and p.stored.shape[1] == width])
-    return link(outer.blocks, ffn, tables[0] if tables else None, width, outer.transposed)
+    return link(outer.blocks, ffn, embed, outer.transposed)
 
 
-def _transposed(role: str, inner: Matched, outer: Matched | None) -> bool:
-    if role in ("gate", "up", "down"):
-        return inner.transposed
-    return outer is not None and outer.transposed
+def _flags(role: str, inner: Matched, outer: Matched | None) -> frozenset[str]:
+    """Return layout words, see `tensors.architectures`; what is plain is stored as attention is."""
+    found = inner if role in ("gate", "up", "gate_up", "down") else outer
+    transposed = {"transposed"} if found is not None and found.transposed else set[str]()
+    return frozenset(transposed | ({"swapped"} if role == "gate_up" and inner.swapped else set()))
 
 
 def _experts(each: Series) -> list[int | None]:

@@ -107,7 +107,8 @@ def closeness(first: Faces, second: Faces) -> Scores:
 
     Blind to signs, so it also tells which gate belongs to an up: gates share the neurons but not the symmetry.
     """
-    return _cosines(first, second)[1] / first.directions.shape[1]
+    near: Scores = _cosines(first, second)[1] / first.directions.shape[1]
+    return near
 
 
 def _cosines(first: Faces, second: Faces) -> tuple[Scores, Scores]:

@@ -36,24 +36,32 @@ def tell_norms(vectors: Sequence[Series], block: Block, width: int, transposed: 
     Raises:
         InputError: The bytes of a vector or matrix cannot be read.
     """
-    reads = [[role for role in roles if role in block] for roles in (("q", "k", "v", "qkv"), ("gate", "up", "fc_in"))]
+    reads = [
+        [role for role in roles if role in block] for roles in (("q", "k", "v", "qkv"), ("gate", "up", "gate_up", "fc_in"))
+    ]
     if not all(reads):
         return {}
     numbers = block[reads[0][0]].numbers
+    if any(block[role].numbers != numbers for roles in reads for role in roles):
+        return {}
     layers = [member.layer for member in block[reads[0][0]].members]
     streams = [each for each in vectors if each.shape == (width,)]
     inside = [each for each in streams if each.numbers == numbers and _positive(each)]
     outside = [each for each in streams if len(each.members) == 1 and each.numbers != numbers and _positive(each)]
     if len(inside) != 2 or len(outside) != 1:
         return {}
-    evidence = _evidence(inside, [[block[role] for role in roles] for roles in reads], [transposed[roles[0]] for roles in reads])
+    evidence = _evidence(
+        inside, [[block[role] for role in roles] for roles in reads], [transposed[roles[0]] for roles in reads]
+    )
     if evidence is not None and abs(evidence) < _EVIDENT:
         return {}
     first, second = inside if evidence is None or evidence > 0 else inside[::-1]
     told: dict[int, Placed] = {}
     for gain, part in ((first, "attention_in"), (second, "ffn_in"), (outside[0], "final")):
         where = [None] if part == "final" else layers
-        bias = [each for each in streams if each is not gain and _parent(each) == _parent(gain) and each.numbers == gain.numbers]
+        bias = [
+            each for each in streams if each is not gain and _parent(each) == _parent(gain) and each.numbers == gain.numbers
+        ]
         for role, found in (("norm", [gain]), ("bias", bias if len(bias) == 1 else [])):
             for each in found:
                 for member, layer in zip(each.members, where, strict=True):
@@ -69,9 +77,14 @@ def _evidence(gains: Sequence[Series], readers: Sequence[Sequence[Series]], tran
     for index, pair in enumerate(zip(*samples, strict=True)):
         contrast = np.subtract(*(np.log(np.abs(g.read(slice(0, 1), slice(0, g.shape[0]))[0]) + 1e-6) for g in pair))
         norms = (
-            _columns([each[index].read(slice(0, min(_ROWS, each[index].shape[0])), slice(0, each[index].shape[1])) if not turned
-                      else each[index].read(slice(0, each[index].shape[0]), slice(0, each[index].shape[1]))[:, :_ROWS].T
-                      for each in members])
+            _columns(
+                [
+                    each[index].read(slice(0, min(_ROWS, each[index].shape[0])), slice(0, each[index].shape[1]))
+                    if not turned
+                    else each[index].read(slice(0, each[index].shape[0]), slice(0, each[index].shape[1]))[:, :_ROWS].T
+                    for each in members
+                ]
+            )
             for members, turned in zip(matrices, transposed, strict=True)
         )
         other = np.subtract(*norms)

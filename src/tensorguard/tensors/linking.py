@@ -1,4 +1,4 @@
-"""Which attention and which feed-forward lie in one block, where names do not say it: by what they read from the residual stream, and write.
+"""Which attention and which feed-forward lie in one block, without names: by what they read from the residual stream and write to it.
 
 What a block reads and writes changes slowly with depth. The cosines between the coordinates of the stream, as one matrix sees them, are
 like those of the other matrices of its block, once what all blocks have in common is taken out.
@@ -17,17 +17,16 @@ from tensorguard.tensors.series import Series
 
 _COORDINATES = 256
 _UNITS = 512
-_READERS = ("gate", "up", "fc_in")
+_READERS = ("gate", "up", "gate_up", "fc_in")
 
 
-def link(attention: Sequence[Block], ffn: Sequence[Block], embed: Series | None, width: int, transposed: bool) -> list[Block]:
+def link(attention: Sequence[Block], ffn: Sequence[Block], embed: Series | None, transposed: bool) -> list[Block]:
     """Put sets of matrices together to blocks.
 
     Args:
         attention: Sets {v, o} and {q, k}, as many of either, or {qkv, o}.
         ffn: Sets {gate, up, down} or {fc_in, fc_out}, as many.
         embed: The embedding, whose likeness orders the blocks.
-        width: Of the residual stream.
         transposed: Whether all are stored as in x out.
 
     Returns:
@@ -35,7 +34,7 @@ def link(attention: Sequence[Block], ffn: Sequence[Block], embed: Series | None,
     """
 
     def seen(blocks: Sequence[Block], role: str) -> Float32:
-        return _seen([block[role] for block in blocks], role in ("o", "down", "fc_out"), width, transposed)
+        return _seen([block[role] for block in blocks], role in ("o", "down", "fc_out"), transposed)
 
     values = [block for block in attention if "o" in block]
     keys = [block for block in attention if "k" in block]
@@ -54,12 +53,12 @@ def link(attention: Sequence[Block], ffn: Sequence[Block], embed: Series | None,
         blocks[i] |= ffn[j]
     if embed is None:
         return blocks
-    table = _seen([embed], False, width, False)
+    table = _seen([embed], False, False)
     depth = _centred(seen(blocks, readers[0])) @ _centred(table)[0]
     return [blocks[i] for i in np.argsort(-depth, kind="stable")]
 
 
-def _seen(members: Sequence[Series], writes: bool, width: int, transposed: bool) -> Float32:
+def _seen(members: Sequence[Series], writes: bool, transposed: bool) -> Float32:
     """Return the cosines between coordinates of the stream as each matrix sees them, float32 of shape (members, pairs)."""
     sides = []
     for each in members:
@@ -68,7 +67,7 @@ def _seen(members: Sequence[Series], writes: bool, width: int, transposed: bool)
         sides.append(Side(each.members[0].stored, rows, units))
     found = faces(sides, len(sides)).directions[:, :, :_COORDINATES]
     norms = np.linalg.norm(found, axis=1, keepdims=True)
-    found = found / np.where(norms > 0, norms, 1)
+    found = np.asarray(found / np.where(norms > 0, norms, 1), np.float32)
     upper = np.triu_indices(found.shape[2], 1)
     return np.stack([(each.T @ each)[upper] for each in found])
 
@@ -83,5 +82,4 @@ def _likeness(first: Float32, second: Float32) -> NDArray[np.float64]:
 def _centred(rows: Float32) -> Float32:
     rows = rows - rows.mean(1, keepdims=True)
     norms = np.linalg.norm(rows, axis=1, keepdims=True)
-    centred: Float32 = rows / np.where(norms > 0, norms, 1)
-    return centred
+    return np.asarray(rows / np.where(norms > 0, norms, 1), np.float32)

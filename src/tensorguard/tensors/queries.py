@@ -2,8 +2,8 @@
 
 The softmax over keys does not see what is added to all of them. Where positions are learnt, a bias of keys is just that: it gets no
 gradient, and stays next to nothing. Without such biases it is a guess: queries learn from the mean of what they read, keys do not where
-it is one vector everywhere, so the queries answer more to the mean embedding. In all layers together that was right for eight of nine models tried,
-in single layers for three of four: compare such models both ways round.
+it is one vector everywhere, so the queries answer more to the mean embedding. In all layers together that was right for eight of nine
+models tried, in single layers for three of four: compare such models both ways round.
 """
 
 from collections.abc import Sequence
@@ -17,7 +17,9 @@ from tensorguard.tensors.tables import rows_across
 _RATIO = 10.0
 
 
-def queries_first(first: Series, second: Series, embed: Series | None, vectors: Sequence[Series], transposed: bool, learnt: bool) -> Block:
+def queries_first(
+    first: Series, second: Series, embed: Series | None, vectors: Sequence[Series], transposed: bool, learnt: bool
+) -> Block:
     """Return which of two series of one shape are the queries and which the keys.
 
     Args:

@@ -40,12 +40,11 @@ class StoredTensor:
 
     def read(self, rows: slice, columns: slice) -> Float32:
         """Decode a block; see `Stored.read`."""
-        _, width = extent(self)
         if self.dtype in PLAIN:
-            return decode(self._plain_bytes(rows, columns, width), self.dtype)
+            return decode(self.plain_bytes(rows, columns), self.dtype)
         try:
             elements, size = quantised.block(self.dtype)
-            stride = width // elements * size
+            stride = extent(self)[1] // elements * size
             raw = self.info.source.read_at(self.info.offset + rows.start * stride, (rows.stop - rows.start) * stride)
             values = quantised.dequantise(raw.reshape(-1, stride), self.dtype)
         except (KeyError, NotImplementedError) as error:
@@ -56,9 +55,13 @@ class StoredTensor:
             ) from error
         return np.ascontiguousarray(values[:, columns])
 
-    def _plain_bytes(self, rows: slice, columns: slice, width: int) -> NDArray[np.uint8]:
-        """Return uint8 of shape (rows, columns * itemsize)."""
-        item = PLAIN[self.dtype].itemsize
+    def plain_bytes(self, rows: slice, columns: slice) -> NDArray[np.uint8]:
+        """Return the bytes of a block of a plain dtype (`PLAIN`) as they lie, uint8 of shape (rows, columns * itemsize).
+
+        Raises:
+            InputError: They cannot be read.
+        """
+        item, width = PLAIN[self.dtype].itemsize, extent(self)[1]
         stride, count = width * item, rows.stop - rows.start
         if columns.stop - columns.start == width:
             raw = self.info.source.read_at(self.info.offset + rows.start * stride, count * stride)

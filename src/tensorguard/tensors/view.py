@@ -123,7 +123,7 @@ def canonical_view(tensors: Sequence[Stored], config: Mapping[str, Any], contain
         notices.add(
             f"{unapplied} tensors of a quantisation outside the format are not applied: the weights they belong to are as stored"
         )
-    if architecture == BY_STRUCTURE and weights:
+    if architecture == BY_STRUCTURE and weights and not told:
         notices.add("no table of names fits: roles are told from shapes and repetition alone")
     return View(
         weights=_ordered_weights([w for w in weights if w.name not in uncounted]),
@@ -136,9 +136,7 @@ def canonical_view(tensors: Sequence[Stored], config: Mapping[str, Any], contain
     )
 
 
-def _place(
-    tensors: Sequence[Stored], types: frozenset[str], heads: Heads
-) -> tuple[str, list[Placed], list[str], list[str]]:
+def _place(tensors: Sequence[Stored], types: frozenset[str], heads: Heads) -> tuple[str, list[Placed], list[str], list[str]]:
     """Return the language model's architecture, every tensor's place, the names that the chosen tables do not know, and notices."""
     architecture, everything, unknown, notices = BY_STRUCTURE, list[Placed](), list[str](), list[str]()
     for tower, members in by_tower(tensors).items():
