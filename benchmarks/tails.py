@@ -106,9 +106,9 @@ def judged(T: NDArray[np.float32], pair: str, draws: str, random: np.random.Gene
 
 def reordered(a: Sketches, b: Sketches, pair: str, size: int, random: np.random.Generator) -> Tail:
     """Give the neurons of both models random numbers: how often are as many matched ones equal as the bound calls improbable?"""
-    tables = [UnitTable(each.unit_index, each.unit_vectors, each.unit_count) for each in (a, b)]
+    ours, theirs = (UnitTable(each.unit_index, each.unit_vectors, each.unit_count) for each in (a, b))
     depth = min(len(a.blocks), len(b.blocks))
-    found = unit_evidence(*tables, [(block, block) for block in range(depth)])
+    found = unit_evidence(ours, theirs, [(block, block) for block in range(depth)])
     neurons = [int(min(a.unit_count[block], b.unit_count[block])) for block in range(depth)]
     same = np.zeros(size, np.int64)
     for (matched, _), count in zip(found.per_pair, neurons, strict=True):
@@ -130,7 +130,8 @@ def _equal(size: int, matched: int, count: int, random: np.random.Generator) -> 
         taken = orders[every, other]
         orders[every, other] = orders[:, place]
         orders[:, place] = taken
-    return (orders[:, :matched] == np.arange(matched)).sum(1)
+    kept: NDArray[np.int64] = (orders[:, :matched] == np.arange(matched)).sum(1)
+    return kept
 
 
 def _turned(operators: Operators, size: int, random: np.random.Generator) -> Operators:

@@ -32,6 +32,9 @@ PAIRS = (
 )
 """Pairs with a known relation, from equal to unrelated."""
 
+KIN = ("smollm2-135m-instruct-f32", STUDENT, "smollm2-135m-instruct-lora", "all-minilm-l6-v2", "paraphrase-minilm-l3-v2")
+"""Models whose family trees are drawn."""
+
 
 def main(arguments: list[str]) -> int:
     """Run the demonstration; returns an exit code."""
@@ -50,14 +53,15 @@ def main(arguments: list[str]) -> int:
     options = [part for report in ("table", *reports) for part in ("-o", report)]
     tensorguard("compare", *map(str, sorted(prints.glob("*.tgfp"))), *options)
     explain(folder / "relations.json")
-    say("3b. One pair in full, value by value, and the family tree")
+    say("4. One pair in full, value by value, and the family tree")
     deep = ["--base", str(models / STUDENT), "--deep", "-o", "table", "-o", f"html={folder / 'pair.html'}"]
     tensorguard("compare", str(models / f"{STUDENT.removesuffix('-bf16')}-lora"), str(models / STUDENT), *deep)
-    tensorguard("tree", *map(str, sorted(prints.glob("*.tgfp"))), "-o", "table", "-o", f"png={folder / 'tree.png'}")
-    say("4. Which layers of a language model amplify their input")
+    kin = [str(prints / f"{name}.tgfp") for name in KIN]
+    tensorguard("tree", *kin, "-o", "table", "-o", f"png={folder / 'tree.png'}")
+    say("5. Which layers of a language model amplify their input")
     pictures = ["-o", "table", "-o", f"png={folder / 'sensitivity.png'}", "-o", f"html={folder / 'sensitivity.html'}"]
     tensorguard("sensitivity", str(models / STUDENT), "--top", "3", *pictures)
-    say("5. What a file holds, from its header alone")
+    say("6. What a file holds, from its header alone")
     tensorguard("inspect", str(models / "smollm2-135m-instruct-gguf"))
     print(f"\nDone in {time.monotonic() - started:.0f} s. Pictures and pages to open:")
     for page in sorted([*folder.glob("*.png"), *folder.glob("*.html")]):

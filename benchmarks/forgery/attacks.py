@@ -1,7 +1,6 @@
 """The attacks: to look related to a victim, or unrelated to a parent. Each returns the weights that it changed and what it made of them.
 
-`link_*` know the victim's weights; all but `link_numbers_blindly` and the frames of token space need no more than its fingerprint.
-Where neurons are permuted first, which keeps the function, the weights before are the permuted ones.
+`link_*` imitate what is in the victim's public fingerprint, but for the readers of all of its neurons, which take its weights. Where neurons are permuted or values turned first, which keeps the function, the weights before are those.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -109,9 +108,9 @@ def link_numbers_blindly(model: Model, victim: Model) -> tuple[Weights, Weights]
 
 
 def erase(model: Model, _parent: Model) -> tuple[Weights, Weights]:
-    """Every answer of a derivative to public probes, after a permutation of its neurons."""
+    """Every answer of a derivative to public probes, after neurons were permuted and values turned, which hides them from samples."""
     random = np.random.default_rng(0)
-    before = _shuffled(model.weights, random)
+    before = _disguised(model.weights, model.head, random)
     hidden = _scattered(before, [*model.words, *ANCHOR_IDS], model.basis, random)
     goals = [scramble(hidden, frame, model.head, random) for frame in (model.basis, *_token_frames(hidden, model))]
     noise = {name: random.standard_normal((RESPONSE[0] + 1, RESPONSE[1])) for name in sketched(hidden)}
@@ -144,15 +143,19 @@ def _forged(weights: Weights, sketches: dict[str, Array], goals: Sequence[Goal],
     return forged
 
 
-def _shuffled(weights: Weights, random: np.random.Generator) -> Weights:
-    """Permute the neurons of every block."""
-    shuffled = dict(weights)
+def _disguised(weights: Weights, head: int, random: np.random.Generator) -> Weights:
+    """Permute the neurons of every block, and turn the basis between v and o in every head: the function stays the same."""
+    changed = dict(weights)
     for layer in range(layers(weights)):
-        order = random.permutation(len(weights[name_of("up", layer)]))
-        for role in ("gate", "up"):
-            shuffled[name_of(role, layer)] = weights[name_of(role, layer)][order]
-        shuffled[name_of("down", layer)] = weights[name_of("down", layer)][:, order]
-    return shuffled
+        gate, up, down, v, o = (name_of(role, layer) for role in ("gate", "up", "down", "v", "o"))
+        order = random.permutation(len(weights[up]))
+        changed[gate], changed[up], changed[down] = weights[gate][order], weights[up][order], weights[down][:, order]
+        values, width = weights[v].reshape(-1, head, weights[v].shape[1]), len(weights[o])
+        R = np.linalg.qr(random.standard_normal((len(values), head, head)))[0].astype(np.float32)
+        outputs = weights[o].reshape(width, len(values), -1, head)  # residual, key-value head, query head of its group, row
+        changed[v] = (R @ values).reshape(weights[v].shape)
+        changed[o] = np.einsum("dgqi,gji->dgqj", outputs, R).reshape(weights[o].shape)
+    return changed
 
 
 def _scattered(weights: Weights, tokens: list[int], basis: Array, random: np.random.Generator) -> Weights:

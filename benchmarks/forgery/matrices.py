@@ -57,10 +57,10 @@ def _of_operators(random: np.random.Generator, q: NDArray[np.float32], k: NDArra
     before = _attention(*(random.standard_normal((width, width), np.float32) for _ in "qk"))
     public, secret = (fixed_basis(key, width).astype(np.float64) for key in (PUBLIC, _SECRET))
     after = forge_operators(before, [Goal(public, operators_between(victim, public, width))], width, rounds=1)
-    seen = [_cosine(*(operators_between(each, frame, width) for each in (victim, after))) for frame in (public, secret)]
+    shown, keyed = (_cosine(*(operators_between(each, frame, width) for each in (victim, after))) for frame in (public, secret))
     names = [name_of(role, 0) for role in "qk"]
-    change = [np.stack([each[name] for name in names]) for each in (before, after)]
-    return Figure("operator forged", width, _change(*change), *seen, _cosine(victim[names[0]], after[names[0]]))
+    first, second = (np.stack([each[name] for name in names]) for each in (before, after))
+    return Figure("operator forged", width, _change(first, second), shown, keyed, _cosine(victim[names[0]], after[names[0]]))
 
 
 def _attention(q: NDArray[np.float32], k: NDArray[np.float32]) -> Weights:

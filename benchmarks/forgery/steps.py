@@ -201,7 +201,8 @@ def _ungrouped(change: Array, weights: Weights, layer: int, role: str, head: int
     ratio = rows // len(change)
     if ratio == 1:
         return change
-    return np.repeat(change.reshape(-1, 1, head, change.shape[1]), ratio, axis=1).reshape(rows, -1) / ratio
+    shared: Array = np.repeat(change.reshape(-1, 1, head, change.shape[1]), ratio, axis=1).reshape(rows, -1) / ratio
+    return shared
 
 
 def _answer(forged: Weights, layer: int, role: str, frame: Array, change: Array) -> None:

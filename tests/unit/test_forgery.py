@@ -99,11 +99,11 @@ def test_forged_numbers_of_neurons(victim: Weights) -> None:
     forged = forge_numbers(model, victim, BASIS)
     x = np.random.default_rng(5).standard_normal(WIDTH)
     for layer in range(BLOCKS):
-        outputs = [
+        before, after = (
             m[name_of("down", layer)] @ (np.tanh(m[name_of("gate", layer)] @ x) * (m[name_of("up", layer)] @ x))
             for m in (model, forged)
-        ]
-        np.testing.assert_allclose(*outputs, rtol=1e-3, atol=1e-2)
+        )
+        np.testing.assert_allclose(after, before, rtol=1e-3, atol=1e-2)
     public, keyed = (compared(forged, victim, key) for key in (PUBLIC, SECRET))
     assert public.units.log10_p < -6
     assert keyed.units.log10_p > -3

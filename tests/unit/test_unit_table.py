@@ -72,7 +72,29 @@ def test_experts_are_counted_on() -> None:
     found = UnitTable()
     for readers, *others in cut:
         found.add(readers, others)
-    assert found.count == 600
+    assert (found.seen, found.count) == (600, 200)
+
+
+def test_only_different_readers_count() -> None:
+    gate, up, down = vectors(1000)
+    found = UnitTable()
+    found.add(np.concatenate([gate, 3 * gate[:500], -gate[:1]]), [np.concatenate([each, each[:501]]) for each in (up, down)])
+    assert found.seen == 1501
+    assert found.count == 1001
+    silent = UnitTable()
+    down[10:] = 0
+    silent.add(gate, [up, down])
+    assert silent.count == 10
+
+
+def test_copied_experts_count_once() -> None:
+    """Numbers of an up-cycled block are those of one expert: two such blocks agree as often as their dense parents."""
+    parts = vectors(300)
+    found = UnitTable()
+    for _ in range(4):
+        found.add(parts[0], list(parts[1:]))
+    assert found.count == 300
+    assert found.strongest()[0].max() < 300
 
 
 def test_nothing_and_zeros_fill_nothing() -> None:

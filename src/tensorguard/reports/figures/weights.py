@@ -15,6 +15,7 @@ _PANELS = ("all", "attention", "ffn")
 _TITLES = {"all": "whole block", "attention": "attention", "ffn": "MLP"}
 _LEFT, _TOP, _GAP, _FOOT = 0.75, 1.2, 0.35, 0.6
 _TALL = 2.0
+_NAMES_PER_LINE = 3
 
 
 @drawing
@@ -24,10 +25,11 @@ def draw_weights(child: str, found: Mixture) -> Figure:
     names = [each.name for each in found.layers[0].weights]
     blocks = len([each for each in found.layers if each.part == "all"])
     wide = min(8.0, max(5.0, 0.22 * blocks))
-    width, height = _LEFT + wide + 0.3, _TOP + (_TALL + _GAP) * len(panels) + _FOOT - _GAP
+    top = _top(names)
+    width, height = _LEFT + wide + 0.3, top + (_TALL + _GAP) * len(panels) + _FOOT - _GAP
     figure = new_figure(width, height)
     for row, panel in enumerate(panels):
-        bottom = height - _TOP - _TALL - (_TALL + _GAP) * row
+        bottom = height - top - _TALL - (_TALL + _GAP) * row
         axes = figure.add_axes((_LEFT / width, bottom / height, wide / width, _TALL / height))
         _curves(axes, [each for each in found.layers if each.part == panel], names)
         axes.set_title(_TITLES[panel], loc="left", fontsize=9)
@@ -45,7 +47,7 @@ def draw_blocks(child: str, found: Mixture) -> Figure:
     """Draw for every block of a passthrough merge the parent's block that it was copied from."""
     names = list(dict.fromkeys(each.parent for each in found.blocks if each.parent is not None))
     wide = min(8.0, max(5.0, 0.22 * len(found.blocks)))
-    width, height = _LEFT + wide + 0.3, _TOP + 3.0 + _FOOT
+    width, height = _LEFT + wide + 0.3, _top(names) + 3.0 + _FOOT
     figure = new_figure(width, height)
     axes = figure.add_axes((_LEFT / width, _FOOT / height, wide / width, 3.0 / height))
     for at, each in enumerate(found.blocks):
@@ -61,6 +63,11 @@ def draw_blocks(child: str, found: Mixture) -> Figure:
         figure, f"Where the blocks of {shown(child)} come from", "each square: a copied block, coloured by the parent", names
     )
     return figure
+
+
+def _top(names: Sequence[str]) -> float:
+    """Return the inches above the panels: a title, a note, and a key of three names a line."""
+    return _TOP + 0.2 * (-(-len(names) // _NAMES_PER_LINE) - 1)
 
 
 def _curves(axes: Axes, parts: Sequence[Part], names: Sequence[str]) -> None:
@@ -90,4 +97,4 @@ def _words(figure: Figure, title: str, note: str, names: Sequence[str]) -> None:
         Line2D([], [], color=COLOURS[at % len(COLOURS)], linewidth=3, label=shown(name, 30)) for at, name in enumerate(names)
     ]
     place = (0.1 / width, 1 - 0.64 / height)
-    figure.legend(handles=key, loc="upper left", bbox_to_anchor=place, ncols=3, frameon=False, fontsize=8.5)
+    figure.legend(handles=key, loc="upper left", bbox_to_anchor=place, ncols=_NAMES_PER_LINE, frameon=False, fontsize=8.5)
