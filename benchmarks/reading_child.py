@@ -43,7 +43,9 @@ def eight_billion(model: Model) -> Model:
     if embed.shape[1] != WIDTHS[0].hidden:
         raise SystemExit("the layers to repeat have another width: give a checkpoint of 4 GB or more")
     infos = [info for name, info in given.items() if ".layers." not in name]
-    infos.append(replace(embed, name="lm_head.weight", offset=embed.offset + 2 * embed.shape[1]))  # not a copy: a row further on
+    infos.append(
+        replace(embed, name="lm_head.weight", offset=embed.offset + 2 * embed.shape[1])
+    )  # not a copy: a row further on
     for layer in range(LAYERS):
         source, target = f"model.layers.{layer % have}.", f"model.layers.{layer}."
         infos += [replace(info, name=name.replace(source, target)) for name, info in given.items() if name.startswith(source)]

@@ -10,8 +10,8 @@ What somebody who knows the probes can do, signal by signal:
   function unchanged, and what reads alike in all directions reads somewhat alike in secret ones. It erases as freely, by any permutation.
 - *digests*: equal values cannot be forged otherwise than by copying them, which is a link; one changed bit erases one.
 - *moments, traces, grids, zeros, names, configuration*: anything one likes; they decide nothing.
-- *free disguises* (permutations, rotations, rescaling) cost no forgery: they move a copy out of the fixed basis, key or not, and leave token
-  space, which an attacker then erases by a few per cent. Value by value, the rotation is recovered from the embeddings.
+- *free disguises* (permutations, rotations, rescaling) cost no forgery: they move a copy out of the fixed basis, key or not, and leave
+  token space, which an attacker then erases by a few per cent. Value by value, the rotation is recovered from the embeddings.
 
 Not forged by any of this: exact cosines. A model whose cosines to its victim are 0 was not made from it, whatever its fingerprint says.
 What was *really* copied into it, were it 1 % of its norm, is what a keyed fingerprint of a narrow model may see.

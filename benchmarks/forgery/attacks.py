@@ -1,6 +1,7 @@
 """The attacks: to look related to a victim, or unrelated to a parent. Each returns the weights that it changed and what it made of them.
 
-`link_*` imitate what is in the victim's public fingerprint, but for the readers of all of its neurons, which take its weights. Where neurons are permuted or values turned first, which keeps the function, the weights before are those.
+`link_*` imitate what is in the victim's public fingerprint, but for the readers of all of its neurons, which take its weights.
+Where neurons are permuted or values turned first, which keeps the function, the weights before are those.
 """
 
 from collections.abc import Callable, Iterator, Sequence

@@ -9,6 +9,8 @@ from tensorguard.fingerprint.sketches import Place, Sketches
 from tensorguard.probes.anchors import ANCHOR_IDS, ANCHOR_WORDS
 from tensorguard.probes.rademacher import FIXED, RESPONSE, Key, fixed_basis, response_inputs, response_rows
 from tensorguard.signals.operators import without_identity
+from tensorguard.signals.sample import SAMPLED, row_sample, sample_rows
+from tensorguard.signals.traces import Traces
 from tensorguard.signals.unit_table import UNITS
 
 Array = NDArray[np.float64]
@@ -96,9 +98,9 @@ def sketches(
     return Sketches(
         key=key.identity(),
         width=width,
-        blocks=tuple(("language", layer) for layer in range(len(model.blocks))),
-        places=tuple(Place(role, layer, "language", *W.shape) for role, layer, W in matrices),
-        sampled=(),
+        blocks=tuple(("decoder", layer) for layer in range(len(model.blocks))),
+        places=tuple(Place(role, layer, "decoder", *W.shape) for role, layer, W in matrices),
+        sampled=tuple(at for at, (role, *_) in enumerate(matrices) if role in SAMPLED),
         fixed=_stack([_int8(without_identity(_operators(block, X, without))) for block in model.blocks]),
         words=_stack([_half(_operators(block, words.T, without)) for block in model.blocks]),
         ids=_stack([_half(_operators(block, ids.T, without)) for block in model.blocks]),
@@ -117,8 +119,8 @@ def sketches(
             [_single(response_rows(key, 0, len(W)).T @ W @ response_inputs(key, W.shape[1])) for *_, W in matrices]
         ),
         row_mean=_stack([_single(W.mean(0) @ response_inputs(key, W.shape[1])) for *_, W in matrices]),
-        traces=np.zeros((len(matrices), 7), np.float32),
-        sample=np.zeros((0, 4096), np.int8),
+        traces=_stack([_traces(W) for *_, W in matrices]),
+        sample=_stack([row_sample(key, _single(W[: sample_rows(W.shape[1])])) for role, _, W in matrices if role in SAMPLED]),
     )
 
 
@@ -131,6 +133,13 @@ def _operators(block: dict[str, Array], X: Array, without: tuple[str, ...]) -> A
         "GU": block["gate"].T @ block["up"],
     }
     return np.stack([X.T @ M @ X * (name not in without) for name, M in found.items()])
+
+
+def _traces(W: Array) -> NDArray[np.float32]:
+    seen = Traces()
+    seen.see(_single(W), float((W**2).sum()))
+    seen.see_sample(_single(W))
+    return seen.numbers()
 
 
 def _unit(rows: Array) -> Array:

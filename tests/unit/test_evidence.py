@@ -106,6 +106,42 @@ def test_missing_words_operators_and_heads_are_left_out() -> None:
     assert few.excess["ids"] > 0.95
 
 
+def test_row_samples_of_copies_and_of_what_was_moved() -> None:
+    for child, component, copied in (
+        (tuned(MODEL, 5, 0.5), "all", True),
+        (neurons_permuted(MODEL, 3), "attention", True),
+        (rotated(MODEL, 3), "all", False),
+        (toy_model(8), "all", False),
+    ):
+        test = evidence(sketches(child), PARENT).test("sample", "rows", component)
+        assert test is not None
+        assert (test.log10_p < -100) == copied
+        assert test.log10_p < -100 or test.log10_p > -3
+
+
+def test_constant_matrices_are_no_evidence() -> None:
+    """Two strangers, of each of whose blocks every matrix but q and k is constant."""
+    a, b = (toy_model(seed) for seed in (11, 12))
+    constant = {"v": 0.3, "up": 0.3, "gate": 0.1, "o": 0.2, "down": -0.3}
+    both = [
+        sketches(
+            replace(
+                m,
+                blocks=tuple(
+                    {r: np.full_like(W, constant.get(r, 0)) if r in constant else W for r, W in block.items()}
+                    for block in m.blocks
+                ),
+            )
+        )
+        for m in (a, b)
+    ]
+    found = evidence(*both)
+    assert found.test("sample", "rows") is None
+    for component in ("attention", "mlp"):
+        test = found.test("correlation", "fixed", component)
+        assert test is None or test.log10_p > -3
+
+
 def test_models_without_operators_are_compared_by_their_matrices() -> None:
     everything = ("QK", "VO", "DU", "DG", "GU")
     found = evidence(sketches(MODEL, without=everything), PARENT)

@@ -5,7 +5,8 @@ import pytest
 from numpy.typing import NDArray
 
 from tensorguard.probes.rademacher import PUBLIC, Key
-from tensorguard.signals.sample import BUCKETS, row_sample, sample_rows
+from tensorguard.signals.rotations import UNEVEN
+from tensorguard.signals.sample import BUCKETS, row_sample, sample_rows, sample_test
 
 
 def drawn(rows: int, width: int, seed: int = 0) -> NDArray[np.float32]:
@@ -54,3 +55,40 @@ def test_scale_does_not_matter_and_keys_do() -> None:
 def test_zeros_and_nothing() -> None:
     assert not row_sample(PUBLIC, np.zeros((4, 4), np.float32)).any()
     assert row_sample(PUBLIC, np.zeros((0, 4), np.float32)).shape == (BUCKETS,)
+
+
+def samples(*matrices: NDArray[np.float32]) -> NDArray[np.int8]:
+    return np.stack([row_sample(PUBLIC, each) for each in matrices])
+
+
+def test_the_statistic_is_the_mean_cosine_and_its_bound_is_hoeffdings() -> None:
+    a, b = ([drawn(1024, 64, seed) for seed in seeds] for seeds in ((0, 1), (0, 2)))
+    A, B = samples(*a), samples(*b)
+    cosines = [cosine(x, y) for x, y in zip(A, B, strict=True)]
+    found = sample_test(A, B)
+    assert found.statistic == pytest.approx(np.mean(cosines))
+    parts = [x * y / np.linalg.norm(x) / np.linalg.norm(y) / 2 for x, y in zip(A.astype(float), B.astype(float), strict=True)]
+    signs = np.random.default_rng(3).choice([-1, 1], (20_000, 2 * BUCKETS)).astype(np.float32)
+    sums = signs @ np.abs(np.concatenate(parts)).astype(np.float32)
+    assert found.null_sd == pytest.approx(np.sqrt(UNEVEN) * sums.std(), rel=0.03)
+    for t in (1, 2, 3):
+        bound = 10 ** (-((t * sums.std()) ** 2) / (2 * found.null_sd**2) / np.log(10))
+        assert (sums >= t * sums.std()).mean() <= bound
+    assert found.log10_p == pytest.approx(-(found.z**2) / (2 * np.log(10)))
+
+
+def test_copies_strangers_and_a_little_in_common() -> None:
+    a, noise = drawn(1024, 64), drawn(1024, 64, 1)
+    assert sample_test(samples(a), samples(a)).log10_p < -100
+    assert sample_test(samples(a), samples(noise)).log10_p > -3
+    z = []
+    for seed in range(40):
+        first, second = drawn(1024, 64, 2 * seed), drawn(1024, 64, 2 * seed + 1)
+        z.append(sample_test(samples(first), samples(0.05 * first + second)).z)
+    assert np.mean(z) == pytest.approx(0.05 * 64 / np.sqrt(UNEVEN), abs=0.5)  # what one tensor is worth at a cosine of 0.05
+
+
+def test_nothing_is_no_evidence() -> None:
+    found = sample_test(samples(np.zeros((4, 4), np.float32)), samples(drawn(4, 4)))
+    assert (found.z, found.log10_p) == (0, 0)
+    assert sample_test(np.zeros((0, BUCKETS), np.int8), np.zeros((0, BUCKETS), np.int8)).log10_p == 0

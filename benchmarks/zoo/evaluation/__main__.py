@@ -18,13 +18,13 @@ import numpy as np
 
 from benchmarks.zoo.evaluation.fingerprints import fingerprints
 from benchmarks.zoo.evaluation.independent import LINKED, Stranger, calibration, independent
-from benchmarks.zoo.evaluation.linked import Found, by_transformation, linked, wilson
+from benchmarks.zoo.evaluation.linked import linked, summarised, wilson
 from benchmarks.zoo.evaluation.weights import weigh
 from benchmarks.zoo.manifest import default_out, load
 
 
-def evaluate(out: Path, split: str, pairs: int, workers: int) -> dict[str, Any]:
-    """Return everything that is measured, ready for JSON."""
+def evaluate(out: Path, split: str, pairs: int, workers: int) -> tuple[dict[str, Any], list[Stranger]]:
+    """Return everything that is measured, ready for JSON, and the independent pairs."""
     entries = [entry for entry in load(out) if entry.split == split]
     prints = fingerprints(out, entries, workers)
     started = time.perf_counter()
@@ -32,12 +32,13 @@ def evaluate(out: Path, split: str, pairs: int, workers: int) -> dict[str, Any]:
     strangers = independent(entries, prints, pairs)
     merges = weigh(entries, prints)
     special = [entry for entry in entries if entry.relation == "shared-embeddings"]
-    return {
+    results = {
         "split": split,
         "models": len(entries),
         "seconds": time.perf_counter() - started,
-        "linked": _linked(found),
-        "transformations": by_transformation(found),
+        "linked": summarised(found, lambda _: "all")[0],
+        "kinds": summarised(found, lambda each: each.kind),
+        "transformations": summarised(found, lambda each: each.transformation),
         "independent": _independent(strangers),
         "calibration": calibration(strangers),
         "merges": [asdict(each) for each in merges],
@@ -45,22 +46,7 @@ def evaluate(out: Path, split: str, pairs: int, workers: int) -> dict[str, Any]:
         "misses": [asdict(each) for each in found if not (each.found and each.kind_right and each.nearest_right)],
         "false_links": [asdict(each) for each in strangers if each.verdict in LINKED],
     }
-
-
-def _linked(found: Sequence[Found]) -> dict[str, Any]:
-    hits = sum(each.found for each in found)
-    told = [each for each in found if each.direction_right is not None]
-    return {
-        "pairs": len(found),
-        "found": hits,
-        "found_95": wilson(hits, len(found)),
-        "kind_right": sum(each.kind_right for each in found),
-        "kind_95": wilson(sum(each.kind_right for each in found), len(found)),
-        "base_right": sum(each.nearest_right for each in found),
-        "base_95": wilson(sum(each.nearest_right for each in found), len(found)),
-        "direction_told": len(told),
-        "direction_right": sum(bool(each.direction_right) for each in told),
-    }
+    return results, strangers
 
 
 def _independent(strangers: Sequence[Stranger]) -> dict[str, Any]:
@@ -86,17 +72,18 @@ def _shared(name: str, other: str, prints: dict[str, Any]) -> dict[str, Any]:
     return {"name": name, "with": other, "verdict": answer.verdict, "effect": answer.effect, "components": components}
 
 
-def draw(results: dict[str, Any], strangers: dict[str, list[float]], path: Path) -> None:
-    """Draw p-values of independent pairs against what uniform ones would be."""
+def draw(strangers: Sequence[Stranger], path: Path) -> None:
+    """Draw the p-values of independent pairs against those of uniform ones."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(7, 5), layout="constrained")
+    figure = Figure(figsize=(7.5, 5), layout="constrained")
     axes = figure.subplots()
-    for name, values in sorted(strangers.items()):
-        p = np.sort(10 ** np.array(values))
+    for name in sorted({name for pair in strangers for name in pair.p_values}):
+        p = np.sort([10 ** pair.p_values[name] for pair in strangers if name in pair.p_values])
         axes.plot((np.arange(len(p)) + 0.5) / len(p), p, lw=1, label=name)
-    axes.plot([1e-3, 1], [1e-3, 1], "k--", lw=1, label="uniform")
-    axes.set(xscale="log", yscale="log", xlabel="share of pairs", ylabel="p-value", title="Independent pairs: above the line is conservative")
+    axes.plot([1e-3, 1], [1e-3, 1], "k--", lw=1.5, label="uniform")
+    axes.set(xscale="log", yscale="log", xlabel="share of independent pairs", ylabel="p-value, uncorrected")
+    axes.set_title("Above the dashed line a test is conservative")
     axes.legend(fontsize=6, ncols=2)
     figure.savefig(path, dpi=150)
 
@@ -109,29 +96,37 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--pairs", type=int, default=1000, help="independent pairs to compare (default: %(default)s)")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--json", type=Path, metavar="FILE")
+    parser.add_argument("--picture", type=Path, metavar="PNG", help="p-values of independent pairs")
     given = parser.parse_args(arguments)
-    results = evaluate(given.out, given.split, given.pairs, given.workers)
+    results, strangers = evaluate(given.out, given.split, given.pairs, given.workers)
     if given.json:
         given.json.write_text(json.dumps(results, indent=1) + "\n", "utf-8")
+    if given.picture:
+        draw(strangers, given.picture)
     show(results)
     return 0
 
 
 def show(results: dict[str, Any]) -> None:
     """Print the tables, in Markdown."""
-    print("| transformation | pairs | found | certain | worst log10 p | least T | kind | base |")
-    print("|---|---|---|---|---|---|---|---|")
-    for row in results["transformations"]:
+    for title, rows in (("kind", results["kinds"]), ("transformation", results["transformations"])):
         print(
-            f"| {row['transformation']} | {row['pairs']} | {row['found']} | {row['certain']} | {row['worst_log10_p']:.0f} "
-            f"| {row['least_effect']:.2f} | {row['kind_right']} | {row['base_right']} |"
+            f"\n| {title} | pairs | found at p < 1e-6 | by equal values | worst log10 p | least T | kind right | base right |"
         )
+        print("|---|---|---|---|---|---|---|---|")
+        for row in (*rows, results["linked"]):
+            print(
+                f"| {row['name']} | {row['pairs']} | {row['found']} | {row['certain']} | {row['worst_log10_p']:.0f} "
+                f"| {row['least_effect']:.2f} | {row['kind_right']} | {row['base_right']} |"
+            )
     print("\nlinked:", json.dumps(results["linked"]))
     print("independent:", json.dumps(results["independent"]))
     for name, row in results["calibration"].items():
         print(f"{name}: {json.dumps({k: round(v, 4) for k, v in row.items()})}")
     for merge in results["merges"]:
-        print(f"{merge['name']}: {merge['method']} error {merge['error']:.3f} inside {merge['inside']} curve {merge['curve_error']}")
+        print(
+            f"{merge['name']}: {merge['method']} error {merge['error']:.3f} inside {merge['inside']} curve {merge['curve_error']}"
+        )
     for each in (*results["shared_embeddings"], *results["misses"], *results["false_links"]):
         print(each)
 

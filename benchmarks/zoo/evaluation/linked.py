@@ -2,8 +2,9 @@
 
 import math
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from benchmarks.zoo.manifest import Entry
 from tensorguard.fingerprint.base import Fingerprint
@@ -36,6 +37,7 @@ class Found:
         name: The derivative.
         base: The base.
         transformation: What was done.
+        kind: The zoo's word for it.
         verdict: The verdict.
         log10_p: Corrected.
         how: How the p-value was come by.
@@ -51,6 +53,7 @@ class Found:
     name: str
     base: str
     transformation: str
+    kind: str
     verdict: str
     log10_p: float
     how: str
@@ -85,6 +88,7 @@ def linked(entries: Sequence[Entry], prints: Mapping[str, Fingerprint]) -> list[
                     name=entry.name,
                     base=base,
                     transformation=generic(entry),
+                    kind=entry.kind,
                     verdict=answer.verdict,
                     log10_p=answer.log10_p,
                     how=answer.how,
@@ -130,32 +134,32 @@ def _merge_recognised(entry: Entry, prints: Mapping[str, Fingerprint]) -> bool:
     return {parent.name for parent in made.parents} - {entry.base_column} == set(entry.parents)
 
 
-def by_transformation(found: Sequence[Found]) -> list[dict[str, object]]:
-    """Summarise: a row per transformation."""
+def summarised(found: Sequence[Found], key: Callable[[Found], str]) -> list[dict[str, Any]]:
+    """Summarise: a row per value of `key`."""
     groups: dict[str, list[Found]] = defaultdict(list)
     for each in found:
-        groups[each.transformation].append(each)
-    rows = []
-    for name, group in sorted(groups.items()):
-        told = [each for each in group if each.direction_right is not None]
-        hits = sum(each.found for each in group)
-        rows.append(
-            {
-                "transformation": name,
-                "pairs": len(group),
-                "found": hits,
-                "rate_95": wilson(hits, len(group)),
-                "certain": sum(each.certain for each in group),
-                "worst_log10_p": max(each.log10_p for each in group),
-                "least_effect": min(each.effect for each in group),
-                "how": sorted({each.how for each in group}),
-                "kind_right": sum(each.kind_right for each in group),
-                "base_right": sum(each.nearest_right for each in group),
-                "direction_told": len(told),
-                "direction_right": sum(bool(each.direction_right) for each in told),
-            }
-        )
-    return rows
+        groups[key(each)].append(each)
+    return [{"name": name, **_summary(group)} for name, group in sorted(groups.items())]
+
+
+def _summary(group: Sequence[Found]) -> dict[str, Any]:
+    told = [each for each in group if each.direction_right is not None]
+    hits = sum(each.found for each in group)
+    return {
+        "pairs": len(group),
+        "found": hits,
+        "found_95": wilson(hits, len(group)),
+        "certain": sum(each.certain for each in group),
+        "worst_log10_p": max(each.log10_p for each in group),
+        "least_effect": min(each.effect for each in group),
+        "how": sorted({each.how for each in group}),
+        "kind_right": sum(each.kind_right for each in group),
+        "kind_95": wilson(sum(each.kind_right for each in group), len(group)),
+        "base_right": sum(each.nearest_right for each in group),
+        "base_95": wilson(sum(each.nearest_right for each in group), len(group)),
+        "direction_told": len(told),
+        "direction_right": sum(bool(each.direction_right) for each in told),
+    }
 
 
 def wilson(hits: int, trials: int) -> tuple[float, float]:

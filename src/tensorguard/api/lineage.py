@@ -78,7 +78,8 @@ def relate(fingerprints: Sequence[Fingerprint], *, progress: Progress | None = N
     found = []
     try:
         for (a, b), lineage in zip(pairs, Threads(processors()).map(_related, pairs), strict=True):
-            found.append(Pair(a.name, b.name, lineage))
+            key = a.sketches.key if a.sketches and b.sketches else None
+            found.append(Pair(a.name, b.name, lineage, key))
             progress.advance("pairs", 1)
     finally:
         progress.finish("pairs")

@@ -52,5 +52,6 @@ all-MiniLM-L6-v2 and paraphrase-MiniLM-L3-v2: 0.17.
 OWN_BLOCKS = 0.4
 """Excess of T from which on a ridge alone shows common blocks although the models share embeddings.
 
-A new body trained on frozen embeddings learns some of the same blocks in the same basis: up to 0.21 in the development zoo (tied embeddings).
+A new body trained on frozen embeddings learns some of the same blocks in the same basis: up to 0.21 in the development zoo (tied
+embeddings).
 """

@@ -30,6 +30,10 @@ _PADDED = 0.995
 """Cosine of down x up from which on more neurons cannot come from pruning the fewer."""
 _CONTINUED = 0.5
 """Relative difference from which on a training is called continued rather than fine-tuning."""
+_UNRELATED = 1.3
+"""Relative difference from which on matrices are not the same ones trained further (independent ones: the square root of 2)."""
+_AGAIN = 0.5
+"""A block of the longer model that none maps to stands there twice if its cosines reach this share of what mapped blocks reach."""
 _UNEXPLAINED = (4.0, 0.02)
 """A relative difference more than this many times (and by this much more than) what the operators show is a disguise."""
 
@@ -51,7 +55,7 @@ class Kind:
 
 def kinds(a: Sketches, b: Sketches, evidence: Evidence) -> tuple[Kind, ...]:
     """Name what distinguishes two linked models, the most drastic first; empty if nothing does."""
-    values = compare_values(a, b, evidence.matrices)
+    values = compare_values(a, b, evidence)
     found = list(_shapes(a, b, evidence))
     if not {kind.name for kind in found} & {"upcycled", "width", "pruned"}:
         found += _disguises(evidence, values)
@@ -74,7 +78,7 @@ def _shapes(a: Sketches, b: Sketches, evidence: Evidence) -> Iterator[Kind]:
         yield Kind("width", FIRST if a.width < b.width else SECOND, f"the residual stream is {a.width} against {b.width} wide")
     elif not parts[0] and not parts[1]:
         yield from _neurons(a, b, evidence)
-    yield from _blocks(evidence)
+    yield from _blocks(evidence, len(a.blocks), len(b.blocks))
     yield from _vocabulary(a, b, evidence)
 
 
@@ -96,21 +100,23 @@ def _neurons(a: Sketches, b: Sketches, evidence: Evidence) -> Iterator[Kind]:
         yield Kind("pruned", FIRST if fewer[0][0] < fewer[0][1] else SECOND, f"{fewer[0][0]} against {fewer[0][1]} query rows")
 
 
-def _blocks(evidence: Evidence) -> Iterator[Kind]:
+def _blocks(evidence: Evidence, ours: int, theirs: int) -> Iterator[Kind]:
     changes, origins = evidence.layers.changes, evidence.layers.origins
+    if not changes and ours != theirs:
+        yield Kind("layers", UNKNOWN, f"{ours} against {theirs} blocks")
     if not changes or changes == ("same",):
         return
     matrix = evidence.similarity[evidence.basis] if evidence.basis else ()
-    ours, theirs = len(matrix), len(matrix[0]) if matrix else 0
+    child = UNKNOWN
     if "duplicated" in changes or "up-scaled" in changes:
-        child: int | None = FIRST
+        child = FIRST
     elif theirs > ours:
         used = {each for each in origins if each is not None}
         typical = sum(max(row) for row in matrix) / max(ours, 1)
         spare = [max(row[b] for row in matrix) for b in range(theirs) if b not in used]
-        child = SECOND if spare and min(spare) > 0.5 * typical else FIRST
-    else:
-        child = UNKNOWN
+        child = SECOND if spare and min(spare) > _AGAIN * typical else FIRST
+    elif ours > theirs:  # each of the first's blocks that is in the second is there once, so the others were left out of it
+        child = SECOND
     yield Kind("layers", child, f"blocks {', '.join(changes)}")
 
 
@@ -121,8 +127,11 @@ def _vocabulary(a: Sketches, b: Sketches, evidence: Evidence) -> Iterator[Kind]:
     fixed, words, ids = (evidence.excess.get(basis) for basis in ("fixed", "words", "ids"))
     if words is not None and ids is not None and ids < _SEEN < words - ids:
         yield Kind("vocabulary", UNKNOWN, "the same words have other numbers: tokens in another order")
-    if fixed is not None and fixed > _SEEN and max(words or 0.0, ids or 0.0) < fixed / 3:
-        yield Kind("vocabulary", UNKNOWN, "blocks act alike in one residual basis, between other embeddings: these were replaced")
+    token = [each for each in (words, ids) if each is not None]
+    if fixed is not None and fixed > _SEEN and token and max(token) < fixed / 3:
+        yield Kind(
+            "vocabulary", UNKNOWN, "blocks act alike in one residual basis, between other embeddings: these were replaced"
+        )
 
 
 def _disguises(evidence: Evidence, values: Values) -> Iterator[Kind]:
@@ -152,7 +161,7 @@ def _values(values: Values, *, reshaped: bool) -> Iterator[Kind]:
         yield Kind("quantised", quantised, "fewer distinct values")
     elif pruned is not None:
         yield Kind("pruned", pruned, "many more zeros")
-    elif not reshaped and values.changed:
+    elif not reshaped and values.changed and values.difference < _UNRELATED:
         amount = f"weights differ by {values.difference:.1%}"
         if values.low_rank:
             yield Kind("adapter", UNKNOWN, f"{amount}, by a few directions: {', '.join(values.changed)}")
@@ -164,5 +173,7 @@ def _values(values: Values, *, reshaped: bool) -> Iterator[Kind]:
 
 def _rows(model: Sketches, role: str) -> int:
     """Return the rows of the one matrix of a role outside blocks; 0 if there is none."""
-    found = [p for p in model.places if p.role == role and p.layer is None and p.stack in ("encoder", "decoder") and not p.parts]
+    found = [
+        p for p in model.places if p.role == role and p.layer is None and p.stack in ("encoder", "decoder") and not p.parts
+    ]
     return found[0].rows if len(found) == 1 else 0

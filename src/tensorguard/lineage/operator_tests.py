@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from tensorguard.lineage.alignment import Pairs, best_assignment, best_path, pair_sum, path_scores
 from tensorguard.lineage.calibration import BLOCK_LEVEL
 from tensorguard.signals.null_draws import Test, critical, judge
-from tensorguard.signals.operator_evidence import Operators, cosines, mean_cosines, rotated_means
+from tensorguard.signals.operator_evidence import Operators, cosines, mean_cosines, null_means
 from tensorguard.signals.operators import OPERATORS
 from tensorguard.signals.rotations import haar
 
@@ -58,7 +58,7 @@ def operator_tests(A: Operators, B: Operators, margin: Mapping[str, float] | Non
     observed = mean_cosines(A, B, list(components.values()))
     lengths = np.array([sizes[name] for name in components])
     scores, assigned, largest, spread = [], [], [], []
-    for means in rotated_means(A, B, list(components.values()), haar(A.shape[-1])):
+    for means in null_means(A, B, list(components.values()), haar(A.shape[-1])):
         scores.append(path_scores(means) / lengths)
         assigned += [pair_sum(each, best_assignment(each)) / lengths[0] for each in means[:, 0]]
         largest.append(means[:, 0].max((1, 2)))

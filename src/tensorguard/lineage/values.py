@@ -2,11 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
-from tensorguard.fingerprint.sketches import Place, Sketches
-from tensorguard.lineage.component_tests import CORRELATED, MatrixPair
+from tensorguard.fingerprint.sketches import Sketches
+from tensorguard.lineage.component_tests import CORRELATED
+from tensorguard.lineage.evidence import Evidence
+from tensorguard.lineage.pairing import paired_places
 from tensorguard.signals.traces import TRACES
 
 _BLOCK_ROLES = frozenset(CORRELATED["attention"] + CORRELATED["mlp"])
@@ -24,6 +28,13 @@ _LOW_RANK = 0.03
 """Energy outside the leading directions of a difference that is of low rank; float16 sketches leave about this much."""
 _HALF = 8
 """A difference of at most this rank is recognised: half of a response sketch's columns."""
+
+
+class _Compared(NamedTuple):
+    role: str
+    first: int
+    second: int
+    difference: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +66,8 @@ class Values:
     """How the values of two models differ, over matrices in blocks that were compared.
 
     Attributes:
-        difference: Median relative difference of the matrices that changed; 0 if none did, NaN where none could be compared.
+        difference: Median relative difference, |A - B| / (|A| |B|)^1/2, of the matrices that changed; 0 if none did, NaN where none
+            could be compared.
         roles: The same of each role.
         unchanged: Roles whose matrices are all equal within rounding.
         changed: The other roles.
@@ -80,7 +92,10 @@ class Values:
     def quantised(self) -> int | None:
         """Return which model holds visibly fewer distinct values than the other, or None."""
         a, b = self.sides
-        if (a.short, b.short) in ((True, False), (False, True)):  # 16 bits alone make values meet, in a long row more than among 32
+        if (a.short, b.short) in (
+            (True, False),
+            (False, True),
+        ):  # 16 bits alone make values meet, in a long row more than among 32
             ratio = a.distinct_32 / b.distinct_32
             return 0 if ratio < _FEWER_OF_16_BITS else 1 if ratio > 1 / _FEWER_OF_16_BITS else None
         ratios = (a.distinct_32 / b.distinct_32, a.distinct_row / b.distinct_row)
@@ -92,9 +107,13 @@ class Values:
         return 0 if a.zeros > b.zeros + _ZEROS else 1 if b.zeros > a.zeros + _ZEROS else None
 
 
-def compare_values(a: Sketches, b: Sketches, matrices: Sequence[MatrixPair]) -> Values:
-    """Compare the values of two models matrix by matrix; see `Values`."""
-    inside = [each for each in matrices if each.role in _BLOCK_ROLES]
+def compare_values(a: Sketches, b: Sketches, evidence: Evidence) -> Values:
+    """Compare the values of two models, matrix by matrix along the evidence's pairs of blocks; see `Values`."""
+    inside = [
+        _Compared(a.places[i].role, i, j, _difference(a.response[i], b.response[j]))
+        for i, j in paired_places(a, b, evidence.blocks)
+        if a.places[i].role in _BLOCK_ROLES
+    ]
     roles: dict[str, list[float]] = {}
     for each in inside:
         roles.setdefault(each.role, []).append(each.difference)
@@ -105,8 +124,16 @@ def compare_values(a: Sketches, b: Sketches, matrices: Sequence[MatrixPair]) -> 
         unchanged=tuple(role for role in roles if role not in changed),
         changed=changed,
         low_rank=_low_rank(a, b, [each for each in inside if each.role in changed]),
-        sides=(_side(a, [(each.role, each.layer) for each in inside]), _side(b, [(each.role, each.other) for each in inside])),
+        sides=(_side(a, [each.first for each in inside]), _side(b, [each.second for each in inside])),
     )
+
+
+def _difference(A: NDArray[np.float32], B: NDArray[np.float32]) -> float:
+    """Return |A - B| / (|A| |B|)^1/2, the same seen from either; infinite where one is zero and the other is not."""
+    ours, theirs, apart = (float(np.linalg.norm(each.astype(np.float64))) for each in (A, B, A.astype(np.float64) - B))
+    if not apart > 0:
+        return 0.0
+    return apart / float(np.sqrt(ours * theirs)) if ours > 0 and theirs > 0 else float("inf")
 
 
 def _median(differences: Sequence[float]) -> float:
@@ -116,9 +143,8 @@ def _median(differences: Sequence[float]) -> float:
     return float(np.median([each for each in differences if each > _EQUAL] or [0.0]))
 
 
-def _side(model: Sketches, compared: Sequence[tuple[str, int | None]]) -> Side:
-    index = _index(model)
-    shares = [_shares(model, index[place]) for place in compared]
+def _side(model: Sketches, compared: Sequence[int]) -> Side:
+    shares = [_shares(model, index) for index in compared]
     return Side(*map(float, np.mean(shares, axis=0))) if shares else Side(0.0, 0.0, 0.0, 1.0, 1.0)
 
 
@@ -130,20 +156,9 @@ def _shares(model: Sketches, index: int) -> tuple[float, float, float, float, fl
     return zeros, traces["bf16"], traces["f16"], min(1.0, distinct[0]), min(1.0, distinct[1])
 
 
-def _low_rank(a: Sketches, b: Sketches, changed: Sequence[MatrixPair]) -> bool:
-    ours, theirs = _index(a), _index(b)
+def _low_rank(a: Sketches, b: Sketches, changed: Sequence[_Compared]) -> bool:
     shares = []
     for each in changed:
-        i, j = ours[each.role, each.layer], theirs[each.role, each.other]
-        values = np.linalg.svd((a.response[i] - b.response[j]).astype(np.float64), compute_uv=False)
+        values = np.linalg.svd((a.response[each.first] - b.response[each.second]).astype(np.float64), compute_uv=False)
         shares.append(float((values[_HALF:] ** 2).sum() / max((values**2).sum(), 1e-300)))
     return bool(shares) and float(np.median(shares)) < _LOW_RANK**2
-
-
-def _index(model: Sketches) -> dict[tuple[str, int | None], int]:
-    return {_key(place): index for index, place in enumerate(model.places) if place.stack in ("encoder", "decoder")}
-
-
-def _key(place: Place) -> tuple[str, int | None]:
-    return place.role, place.layer
-

@@ -51,9 +51,10 @@ class Lineage:
 
     Attributes:
         verdict: `identical`: the same tensors; `same-weights`: the same trained weights, repackaged; `derived`: blocks of one come
-            from the other, or those of both from one parent; `related`: a common basis without common blocks; `shares-components`: only some
-            components are common; `independent`: every effect tested lies below the smallest that counts as derived; else `inconclusive`.
-        kinds: What distinguishes them, the most drastic first.
+            from the other, or those of both from one parent; `related`: a common basis without common blocks; `shares-components`:
+            only some components are common; `independent`: every effect tested lies below the smallest that counts as derived; else
+            `inconclusive`.
+        kinds: What distinguishes them, the most drastic first; only of `derived` and `related` models.
         direction: Which came first, as far as that can be told.
         log10_p: log10 of the smallest p-value, corrected for all tests of this pair; -inf is never given.
         how: How it was come by; `certain` where equal values decide.
@@ -82,15 +83,14 @@ def compare_lineage(first: Fingerprint, second: Fingerprint) -> Lineage:
     """
     identity = compare_identity(first, second) if first.digests and second.digests else None
     if first.sketches is None or second.sketches is None:
-        verdict: Verdict = "inconclusive" if identity is None else identity.verdict
+        verdict = _of_digests(first, second, identity) or "inconclusive"
         certain = identity is not None and identity.equal > 0
         return Lineage(verdict, (), "unknown", 0.0, "certain" if certain else "none", None, (), None, identity)
     found = evidence(first.sketches, second.sketches)
     components = tuple(_component(name, found, identity) for name in COMPONENTS)
     effect = max(found.excess.values(), default=None)
     verdict = _verdict(first, second, identity, found, components)
-    linked = verdict in ("derived", "related", "shares-components")
-    named = kinds(first.sketches, second.sketches, found) if linked else ()
+    named = kinds(first.sketches, second.sketches, found) if verdict in ("derived", "related") else ()
     smallest = min(found.tests, key=lambda each: each.corrected)
     certain = identity is not None and identity.equal > 0
     return Lineage(
@@ -106,11 +106,20 @@ def compare_lineage(first: Fingerprint, second: Fingerprint) -> Lineage:
     )
 
 
+def _of_digests(first: Fingerprint, second: Fingerprint, identity: Identity | None) -> Verdict | None:
+    """Return what digests alone say, None if that is nothing."""
+    if identity is None or identity.verdict == "inconclusive":
+        return None
+    same = identity.verdict == "same-weights" and first.header_digest == second.header_digest
+    return "identical" if same else identity.verdict
+
+
 def _verdict(
     first: Fingerprint, second: Fingerprint, identity: Identity | None, found: Evidence, components: tuple[Component, ...]
 ) -> Verdict:
-    if identity is not None and identity.verdict == "same-weights":
-        return "identical" if first.header_digest == second.header_digest else "same-weights"
+    certain = _of_digests(first, second, identity)
+    if certain in ("identical", "same-weights"):
+        return certain
     body = [each for each in found.tests if each.signal in _BODY and each.corrected <= ALARM]
     mapped = sum(origin is not None for origin in found.layers.origins)
     shallower = min((len(model.sketches.blocks) for model in (first, second) if model.sketches), default=0)
@@ -121,7 +130,7 @@ def _verdict(
         return "derived"
     if body and effect >= SHARED_BASIS:
         return "related"
-    if (identity is not None and identity.equal) or any(each.status in ("same", "linked") for each in components):
+    if certain or any(each.status in ("same", "linked") for each in components):
         return "shares-components"
     return "independent" if _excludes(found.tests, "all") else "inconclusive"
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from tensorguard.signals.linear_test import linear_test
 from tensorguard.signals.null_draws import Test, judge
-from tensorguard.signals.operator_evidence import FEWEST, centred, rotated_means
+from tensorguard.signals.operator_evidence import FEWEST, centred, null_means
 from tensorguard.signals.rotations import UNEVEN, haar
 
 
@@ -44,7 +44,7 @@ def gram_test(A: NDArray[np.floating], B: NDArray[np.floating], common: NDArray[
     first, second = centred(A, common), centred(B, common)
     if not (first.any() and second.any()):
         return None
-    draws = np.concatenate([each[:, 0, 0, 0] for each in rotated_means(first, second, [[0]], haar(first.shape[-1]))])
+    draws = np.concatenate([each[:, 0, 0, 0] for each in null_means(first, second, [[0]], haar(first.shape[-1]))])
     return judge(float((first * second).sum()), draws, margin)
 
 

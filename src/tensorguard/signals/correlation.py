@@ -26,6 +26,10 @@ RESIDUAL_ROWS = frozenset({"o", "down", "fc_out", "project_in", "ssm_out"})
 NEURON_ROWS = frozenset({"gate", "up", "fc_in"})
 """Roles whose rows are the neurons of their block."""
 
+_ROUNDING = 4e-3
+"""What is left of a sketch without its row mean, as a share of its norm, below which it is the rounding of its file: 2^-11 of each
+number. A constant matrix leaves nothing else."""
+
 Shape = tuple[int, int]
 
 Sketch = NDArray[np.float64]
@@ -73,7 +77,7 @@ def correlate(
         bases: `hidden_basis` of each pair's second matrix; those that begin with "inputs" are turned on the side of the inputs.
         shapes: Rows, those of the taller, and columns of each pair.
     """
-    first, second = _unit(_without_mean(A, mean_A)), _unit(_without_mean(B, mean_B))
+    first, second = _without_mean(A, mean_A), _without_mean(B, mean_B)
     groups: dict[Hashable, NDArray[np.float64]] = {}
     smallest: dict[Hashable, int] = {}
     for S, other, basis, (rows, columns) in zip(first, second, bases, shapes, strict=True):
@@ -90,13 +94,9 @@ def correlate(
 
 
 def _without_mean(S: NDArray[np.float32], mean: NDArray[np.float32]) -> Sketch:
-    """Project the row mean's direction among the inputs out of every sketch."""
+    """Project the row mean's direction among the inputs out of every sketch, and scale what is left to norm 1; nothing stays nothing."""
     wide = mean.astype(np.float64)
     unit = wide / np.maximum(np.linalg.norm(wide, axis=1, keepdims=True), 1e-300)
-    wanted: Sketch = S - (S @ unit[:, :, None]) * unit[:, None, :]
-    return wanted
-
-
-def _unit(S: Sketch) -> Sketch:
-    norm = np.linalg.norm(S, axis=(1, 2), keepdims=True)
-    return np.where(norm > 0, S / np.maximum(norm, 1e-300), 0.0)
+    rest: Sketch = S - (S @ unit[:, :, None]) * unit[:, None, :]
+    whole, norm = (np.linalg.norm(each.astype(np.float64), axis=(1, 2), keepdims=True) for each in (S, rest))
+    return np.where(norm > _ROUNDING * whole, rest / np.maximum(norm, 1e-300), 0.0)

@@ -125,6 +125,16 @@ def rotated_means(
         yield means
 
 
+def null_means(
+    A: Operators, B: Operators, components: Sequence[Sequence[int]], rotations: NDArray[np.float32]
+) -> Iterator[NDArray[np.float32]]:
+    """Yield `rotated_means`, turning A instead where that comes second by its values: the draws do not depend on who is asked first."""
+    if (len(A), A.tobytes()) <= (len(B), B.tobytes()):
+        yield from rotated_means(A, B, components, rotations)
+    else:
+        yield from (means.swapaxes(-1, -2) for means in rotated_means(B, A, components, rotations))
+
+
 def _weights(A: Operators, B: Operators, components: Sequence[Sequence[int]]) -> NDArray[np.float64]:
     """Return what each operator counts for in each component, of shape (components, operators, LA, LB)."""
     both = _both(A, B)
