@@ -1,7 +1,8 @@
 """Embeddings and output heads compared through the anchor tokens that both models have.
 
 In the fixed basis the rows themselves are compared; if the second model's residual basis is independent, its rows turned by a Haar
-rotation are as likely. In token space only what does not depend on that basis is left, the similarities among the tokens; independently
+rotation are as likely (signed permutations of the residual streams of three zoo models, SmolLM2-135M and multilingual-e5-small spread
+the cosine 0.96 to 1.03 times as much). In token space only what does not depend on that basis is left, the similarities among the tokens; independently
 trained models agree on much of it, so there only an excess over what such models reach can be evidence (`judge` with a margin).
 """
 
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 from tensorguard.signals.linear_test import linear_test
 from tensorguard.signals.null_draws import Test, judge
 from tensorguard.signals.operator_evidence import FEWEST, centred, null_means
-from tensorguard.signals.rotations import UNEVEN, haar
+from tensorguard.signals.rotations import haar
 
 
 def row_test(A: NDArray[np.floating], B: NDArray[np.floating]) -> Test | None:
@@ -24,7 +25,7 @@ def row_test(A: NDArray[np.floating], B: NDArray[np.floating]) -> Test | None:
     if common.sum() < FEWEST:
         return None
     first, second = (_unit(each[common].astype(np.float64)) for each in (A, B))
-    return linear_test([first.T @ second], [UNEVEN])
+    return linear_test([first.T @ second])
 
 
 def gram_test(A: NDArray[np.floating], B: NDArray[np.floating], common: NDArray[np.bool_], margin: float) -> Test | None:
