@@ -12,7 +12,7 @@ from functools import lru_cache
 import numpy as np
 
 from tensorguard.fingerprint.sweep_tasks import Question
-from tensorguard.probes.anchors import ANCHOR_IDS, ANCHOR_WORDS
+from tensorguard.probes.anchors import ANCHOR_IDS, ANCHOR_WORDS, anchor_tokens
 from tensorguard.probes.rademacher import FIXED, Key, fixed_basis, response_inputs
 from tensorguard.signals.operators import READERS, WRITERS
 from tensorguard.signals.sample import SAMPLED
@@ -62,7 +62,7 @@ class Questions:
         self._folds = folds
         self._key = key
         self.width = stream_width(view.weights)
-        self.anchors = _anchors(view, folds, words, self.width)
+        self.anchors = _anchors(view, folds, anchor_tokens(key, words), self.width)
         self._columns: Float32 = np.hstack([fixed_basis(key, self.width), self.anchors.rows.T])
         self._seen = lru_cache(maxsize=_FOLDABLE)(self._seen_through)
 
@@ -94,10 +94,9 @@ def stream_width(weights: Sequence[Weight]) -> int:
     return max(widths, key=lambda width: (widths[width], width), default=0)
 
 
-def _anchors(view: View, folds: Folds, words: Sequence[int | None], width: int) -> Anchors:
+def _anchors(view: View, folds: Folds, tokens: Sequence[int | None], width: int) -> Anchors:
     embed = next((w for w in view.weights if w.role == "embed" and w.shape[1] == width and w.stack in LANGUAGE), None)
     head = next((w for w in view.weights if w.role == "lm_head" and w.shape[1] == width), embed)
-    tokens: list[int | None] = [*(words or [None] * len(ANCHOR_WORDS)), *ANCHOR_IDS]
     if embed is None or head is None:
         empty = np.zeros((len(tokens), width), np.float32)
         return Anchors(empty, empty)

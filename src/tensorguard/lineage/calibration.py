@@ -6,11 +6,12 @@ from typing import Literal
 Basis = Literal["fixed", "words", "ids"]
 """Fixed basis; token space by the tokens' strings; token space by their numbers."""
 
-OPERATOR_EXCESS: Mapping[str, float] = {"all": 0.08, "attention": 0.06, "mlp": 0.16}
+OPERATOR_EXCESS: Mapping[str, float] = {"all": 0.1, "attention": 0.08, "mlp": 0.16}
 """Largest excess of T in token space between independently trained models, by component.
 
-Measured on the development zoo (253 pairs, models of twins and of different architectures, derivatives among them): at most 0.057,
-0.043 and 0.118. The largest are twins with tied embeddings, whose MLPs hold a table of which token follows which. The rest is margin.
+Measured on the development zoo (1,135 pairs of twins and of different architectures, derivatives among them): at most 0.069, 0.059 and
+0.114. The largest are twins with tied embeddings, whose MLPs hold a table of which token follows which, and derivatives with blocks
+dropped. The rest is margin.
 """
 
 EMBEDDING_EXCESS = 0.95

@@ -72,6 +72,7 @@ class Values:
         unchanged: Roles whose matrices are all equal within rounding.
         changed: The other roles.
         low_rank: Whether what changed differs by few directions.
+        coarse: Whether what did not change lies on a grid already: then what changed left the grid, and did not come onto it.
         sides: Traces of the first and of the second model.
     """
 
@@ -80,6 +81,7 @@ class Values:
     unchanged: tuple[str, ...]
     changed: tuple[str, ...]
     low_rank: bool
+    coarse: bool
     sides: tuple[Side, Side]
 
     def cast(self) -> int | None:
@@ -91,11 +93,10 @@ class Values:
 
     def quantised(self) -> int | None:
         """Return which model holds visibly fewer distinct values than the other, or None."""
+        if self.coarse:
+            return None
         a, b = self.sides
-        if (a.short, b.short) in (
-            (True, False),
-            (False, True),
-        ):  # 16 bits alone make values meet, in a long row more than among 32
+        if a.short != b.short:  # 16 bits alone make values meet, in a long row more than among 32
             ratio = a.distinct_32 / b.distinct_32
             return 0 if ratio < _FEWER_OF_16_BITS else 1 if ratio > 1 / _FEWER_OF_16_BITS else None
         ratios = (a.distinct_32 / b.distinct_32, a.distinct_row / b.distinct_row)
@@ -124,6 +125,7 @@ def compare_values(a: Sketches, b: Sketches, evidence: Evidence) -> Values:
         unchanged=tuple(role for role in roles if role not in changed),
         changed=changed,
         low_rank=_low_rank(a, b, [each for each in inside if each.role in changed]),
+        coarse=_coarse(a, [each.first for each in inside if each.difference <= _EQUAL]),
         sides=(_side(a, [each.first for each in inside]), _side(b, [each.second for each in inside])),
     )
 
@@ -141,6 +143,10 @@ def _median(differences: Sequence[float]) -> float:
     if not differences:
         return float("nan")
     return float(np.median([each for each in differences if each > _EQUAL] or [0.0]))
+
+
+def _coarse(model: Sketches, unchanged: Sequence[int]) -> bool:
+    return bool(unchanged) and _side(model, unchanged).distinct_32 < _FEWER_OF_16_BITS
 
 
 def _side(model: Sketches, compared: Sequence[int]) -> Side:
