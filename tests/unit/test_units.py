@@ -35,7 +35,9 @@ def renumbered(model: UnitTable, seed: int) -> UnitTable:
 def test_a_copy_has_all_numbers_in_common() -> None:
     found = unit_evidence(table(0), table(0), DIAGONAL)
     assert (found.matched, found.same) == (BLOCKS * UNITS, BLOCKS * UNITS)
-    assert found.expected == pytest.approx(BLOCKS * UNITS / NEURONS)
+    spans = np.ptp(table(0).index, axis=1) + 1
+    assert found.expected == pytest.approx(sum(UNITS / spans))
+    assert BLOCKS * UNITS / NEURONS <= found.expected < 1.2 * BLOCKS * UNITS / NEURONS
     assert found.per_pair == ((UNITS, UNITS),) * BLOCKS
     assert found.log10_p < -150
 
@@ -98,3 +100,18 @@ def test_the_bound_lies_above_the_exact_law(matched: int, more: int, data: st.Da
 def test_swapped_models_give_the_same() -> None:
     a, b = table(0), renumbered(table(0), 3)
     assert unit_evidence(a, b, DIAGONAL) == unit_evidence(b, a, DIAGONAL)
+
+
+def test_neurons_sorted_by_strength_in_both_models_are_no_evidence() -> None:
+    """The strongest of many neurons have the first numbers in either, and read something else."""
+    p = []
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        index = np.tile(np.arange(UNITS, dtype=np.int32), (BLOCKS, 1))
+        a, b = (
+            UnitTable(index, rng.integers(-127, 128, (BLOCKS, UNITS, 4)).astype(np.int8), np.full(BLOCKS, 5000)) for _ in "ab"
+        )
+        found = unit_evidence(a, b, DIAGONAL)
+        assert found.matched > 10
+        p.append(found.log10_p)
+    assert min(p) > -3

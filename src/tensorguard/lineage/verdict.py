@@ -18,7 +18,7 @@ LINKED: tuple[Verdict, ...] = ("identical", "same-weights", "derived", "related"
 """Verdicts of models that belong to one family."""
 
 COMPONENTS = ("embeddings", "attention", "mlp", "head")
-_BODY = ("operators", "reordered", "units")
+_BODY = ("operators", "reordered")
 _BEYOND = 1.5
 """An effect is excluded where its bound lies below so many times what independent models may show."""
 _MAPPED = 0.25
@@ -120,19 +120,21 @@ def _verdict(
     certain = _of_digests(first, second, identity)
     if certain in ("identical", "same-weights"):
         return certain
-    body = [each for each in found.tests if each.signal in _BODY and each.corrected <= ALARM]
+    body = any(each.signal in _BODY and each.corrected <= ALARM for each in found.tests)
     mapped = sum(origin is not None for origin in found.layers.origins)
     shallower = min((len(model.sketches.blocks) for model in (first, second) if model.sketches), default=0)
     effect = max(found.excess.values(), default=0.0)
     ridge = mapped >= max(1, _MAPPED * shallower)
-    same_embeddings = any(each.name == "embeddings" and each.status in ("same", "linked") for each in components)
-    if _copied(found.tests) or (body and ridge and (effect >= OWN_BLOCKS or not same_embeddings)):
+    linked = {each.name for each in components if each.status in ("same", "linked")}
+    own = _copied(found.tests) or (ridge and (effect >= OWN_BLOCKS or "embeddings" not in linked))
+    if body and own and effect >= SMALLEST_DERIVED:
         return "derived"
     if body and effect >= SHARED_BASIS:
         return "related"
-    if certain or any(each.status in ("same", "linked") for each in components):
+    if certain or linked & {"embeddings", "head"}:
         return "shares-components"
-    return "independent" if _excludes(found.tests, "all") else "inconclusive"
+    # Neurons can be sorted and narrow models leak between bases: where one signal speaks and the operators do not, nothing is certain.
+    return "independent" if not linked and _excludes(found.tests, "all") else "inconclusive"
 
 
 def _copied(tests: Sequence[NamedTest]) -> bool:

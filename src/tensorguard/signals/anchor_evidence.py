@@ -2,8 +2,9 @@
 
 In the fixed basis the rows themselves are compared; if the second model's residual basis is independent, its rows turned by a Haar
 rotation are as likely (signed permutations of the residual streams of three zoo models, SmolLM2-135M and multilingual-e5-small spread
-the cosine 0.96 to 1.03 times as much). In token space only what does not depend on that basis is left, the similarities among the tokens; independently
-trained models agree on much of it, so there only an excess over what such models reach can be evidence (`judge` with a margin).
+the cosine 0.96 to 1.03 times as much). In token space only what does not depend on that basis is left, the similarities among the
+tokens; independently trained models agree on much of it, so there only an excess over what such models reach can be evidence (`judge`
+with a margin).
 """
 
 import numpy as np

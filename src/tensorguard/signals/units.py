@@ -6,6 +6,10 @@ matched by what they read alone; then the count c of matches with equal numbers 
 lambda = sum over blocks of matches / neurons, because (n)_k / (h)_k <= (n / h)^k. So its generating function is at most that of a
 Poisson variable, and Chernoff's bound, ln p <= c - lambda - c ln(c / lambda), is proven at every size. It stays valid when both
 models share embeddings. Any permutation of neurons hides a copy from it.
+
+Exchangeable are the numbers that training left. Whoever sorts neurons by strength, as some prunings do, leaves numbers that the
+strongest neurons of any model have; so a number counts as drawn from no more than the span of the numbers in the table, which can
+only make p larger and hardly does for neurons in no order. Sorting both models by what their neurons read would defeat it.
 """
 
 from collections.abc import Sequence
@@ -72,9 +76,15 @@ def unit_evidence(a: UnitTable, b: UnitTable, pairs: Sequence[tuple[int, int]]) 
         ours, theirs = _matches(a.vectors[first][in_a], b.vectors[second][in_b])
         equal = a.index[first][in_a][ours] == b.index[second][in_b][theirs]
         counts.append((len(equal), int(equal.sum())))
-        expected += len(equal) / max(1, min(int(a.count[first]), int(b.count[second])))
+        expected += len(equal) / max(1, min(_numbers(a, first), _numbers(b, second)))
     matched, same = (sum(each[i] for each in counts) for i in (0, 1))
     return UnitEvidence(matched, same, expected, log10_bound(same, expected), tuple(counts))
+
+
+def _numbers(table: UnitTable, block: int) -> int:
+    """Return how many numbers a neuron of a block may carry, at least: different neurons, and no more than the span of those seen."""
+    seen = table.index[block][table.index[block] >= 0]
+    return min(int(table.count[block]), int(seen.max() - seen.min()) + 1) if len(seen) else 0
 
 
 def log10_bound(count: int, expected: float) -> float:
