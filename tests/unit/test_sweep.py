@@ -177,9 +177,9 @@ def test_samples_are_of_whole_matrices_only() -> None:
     assert dense.sample.any(1).all()
 
 
-def test_secret_probes_ask_the_same_of_the_words_and_something_else_besides() -> None:
+def test_secret_probes_ask_everything_else() -> None:
     public, secret = sketches(llama()), swept(llama(), key=Key(b"sixteen secret bytes")).sketches
-    for name in ("words", "ids", "word_gram", "traces", "unit_count"):
+    for name in ("traces", "unit_count"):
         assert np.array_equal(getattr(public, name), getattr(secret, name)), name
-    for name in ("fixed", "word_rows", "unit_vectors", "response", "sample"):
+    for name in ("fixed", "words", "word_gram", "word_rows", "unit_vectors", "response", "sample"):
         assert not np.array_equal(getattr(public, name), getattr(secret, name)), name

@@ -28,10 +28,10 @@ def evaluate(out: Path, split: str, pairs: int, workers: int) -> tuple[dict[str,
     entries = [entry for entry in load(out) if entry.split == split]
     prints = fingerprints(out, entries, workers)
     started = time.perf_counter()
-    found = linked(entries, prints)
-    strangers = independent(entries, prints, pairs)
+    found = linked(entries, prints, workers)
+    strangers = independent(entries, prints, pairs, workers)
     merges = weigh(entries, prints)
-    special = [entry for entry in entries if entry.relation == "shared-embeddings"]
+    special = [entry for entry in entries if entry.relation.startswith("shared-")]
     results = {
         "split": split,
         "models": len(entries),
@@ -42,7 +42,7 @@ def evaluate(out: Path, split: str, pairs: int, workers: int) -> tuple[dict[str,
         "independent": _independent(strangers),
         "calibration": calibration(strangers),
         "merges": [asdict(each) for each in merges],
-        "shared_embeddings": [_shared(entry.name, entry.shared_with or "", prints) for entry in special],
+        "shared": [_shared(entry.name, entry.shared_with or "", prints) for entry in special],
         "misses": [asdict(each) for each in found if not (each.found and each.kind_right and each.nearest_right)],
         "false_links": [asdict(each) for each in strangers if each.verdict in LINKED],
     }
@@ -127,7 +127,7 @@ def show(results: dict[str, Any]) -> None:
         print(
             f"{merge['name']}: {merge['method']} error {merge['error']:.3f} inside {merge['inside']} curve {merge['curve_error']}"
         )
-    for each in (*results["shared_embeddings"], *results["misses"], *results["false_links"]):
+    for each in (*results["shared"], *results["misses"], *results["false_links"]):
         print(each)
 
 

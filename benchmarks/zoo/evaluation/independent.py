@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from benchmarks.zoo.evaluation.comparing import compare_all
 from benchmarks.zoo.manifest import Entry
 from tensorguard.fingerprint.base import Fingerprint
-from tensorguard.lineage.verdict import compare_lineage
+from tensorguard.lineage.verdict import Lineage
 
 LINKED = ("identical", "same-weights", "derived", "related", "shares-components")
 
@@ -36,7 +37,9 @@ class Stranger:
     p_values: Mapping[str, float]
 
 
-def independent(entries: Sequence[Entry], prints: Mapping[str, Fingerprint], most: int, seed: int = 0) -> list[Stranger]:
+def independent(
+    entries: Sequence[Entry], prints: Mapping[str, Fingerprint], most: int, workers: int, seed: int = 0
+) -> list[Stranger]:
     """Compare pairs without a common base: all of bases and students, and a sample of derivatives up to `most` in all."""
     entries = [entry for entry in entries if entry.relation in ("base", "derived", "distilled", "shared-initialisation")]
     shared = {entry.name: entry.shared_with for entry in entries if entry.shared_with}
@@ -52,11 +55,11 @@ def independent(entries: Sequence[Entry], prints: Mapping[str, Fingerprint], mos
     for pool in (near, rest):
         count = max(0, min(len(pool), (most - len(first)) // 2))
         chosen += [pool[i] for i in random.choice(len(pool), count, replace=False)] if count else []
-    return [_compare(*pair, prints) for pair in dict.fromkeys(chosen)]
+    chosen = list(dict.fromkeys(chosen))
+    return [_stranger(*pair, answer) for pair, answer in zip(chosen, compare_all(chosen, prints, workers), strict=True)]
 
 
-def _compare(first: str, second: str, prints: Mapping[str, Fingerprint]) -> Stranger:
-    answer = compare_lineage(prints[first], prints[second])
+def _stranger(first: str, second: str, answer: Lineage) -> Stranger:
     tests = answer.evidence.tests if answer.evidence else ()
     p_values = {f"{t.signal} {t.basis} {t.component}": t.test.log10_p for t in tests}
     return Stranger(first, second, _twins(first, second), answer.verdict, answer.log10_p, answer.effect or 0.0, p_values)

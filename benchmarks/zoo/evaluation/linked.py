@@ -6,10 +6,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from benchmarks.zoo.evaluation.comparing import compare_all
 from benchmarks.zoo.manifest import Entry
 from tensorguard.fingerprint.base import Fingerprint
 from tensorguard.lineage.mixture import mixture
-from tensorguard.lineage.verdict import Lineage, compare_lineage
+from tensorguard.lineage.verdict import Lineage
 
 ALARM = -6.0
 
@@ -71,37 +72,37 @@ class Found:
         return self.verdict in ("identical", "same-weights", "derived", "related") and (self.certain or self.log10_p <= ALARM)
 
 
-def linked(entries: Sequence[Entry], prints: Mapping[str, Fingerprint]) -> list[Found]:
+def linked(entries: Sequence[Entry], prints: Mapping[str, Fingerprint], workers: int) -> list[Found]:
     """Compare every derivative with every base of its split."""
     bases = [entry.name for entry in entries if entry.relation in ("base", "shared-initialisation")]
+    derived = [entry for entry in entries if entry.relation == "derived"]
+    pairs = [(entry.name, base) for entry in derived for base in bases]
+    answers = dict(zip(pairs, compare_all(pairs, prints, workers), strict=True))
     found = []
-    for entry in entries:
-        if entry.relation != "derived":
-            continue
-        answers = {base: compare_lineage(prints[entry.name], prints[base]) for base in bases}
-        nearest = max(answers, key=lambda base: _closeness(answers[base]))
-        for base in entry.bases:
-            answer = answers[base]
-            kinds = tuple(kind.name for kind in answer.kinds)
-            found.append(
-                Found(
-                    name=entry.name,
-                    base=base,
-                    transformation=generic(entry),
-                    kind=entry.kind,
-                    verdict=answer.verdict,
-                    log10_p=answer.log10_p,
-                    how=answer.how,
-                    certain=answer.how == "certain",
-                    effect=answer.effect or 0.0,
-                    kinds=kinds,
-                    kind_right=_kind_right(entry, answer, kinds, prints),
-                    nearest=nearest,
-                    nearest_right=nearest in entry.bases,
-                    direction_right=None if answer.direction == "unknown" else answer.direction == "first from second",
-                )
-            )
+    for entry in derived:
+        nearest = max(bases, key=lambda base: _closeness(answers[entry.name, base]))
+        found += [_found(entry, base, answers[entry.name, base], nearest, prints) for base in entry.bases]
     return found
+
+
+def _found(entry: Entry, base: str, answer: Lineage, nearest: str, prints: Mapping[str, Fingerprint]) -> Found:
+    kinds = tuple(kind.name for kind in answer.kinds)
+    return Found(
+        name=entry.name,
+        base=base,
+        transformation=generic(entry),
+        kind=entry.kind,
+        verdict=answer.verdict,
+        log10_p=answer.log10_p,
+        how=answer.how,
+        certain=answer.how == "certain",
+        effect=answer.effect or 0.0,
+        kinds=kinds,
+        kind_right=_kind_right(entry, answer, kinds, prints),
+        nearest=nearest,
+        nearest_right=nearest in entry.bases,
+        direction_right=None if answer.direction == "unknown" else answer.direction == "first from second",
+    )
 
 
 def generic(entry: Entry) -> str:

@@ -56,7 +56,7 @@ def _weigh(entry: Entry, prints: Mapping[str, Fingerprint]) -> Weighed:
     names = {*entry.parents, entry.base_column or ""} | {f"{entry.base_column}.ft-long"} & prints.keys()
     candidates = {name: sketches for name in sorted(names) if (sketches := prints[name].sketches) is not None}
     child = prints[entry.name].sketches
-    assert child is not None  # noqa: S101
+    assert child is not None
     made = mixture(child, candidates, entry.base_column)
     found = {parent.name: parent for parent in made.parents}
     errors = [abs(weight - (found[name].weight if name in found else 0.0)) for name, weight in entry.parents.items()]

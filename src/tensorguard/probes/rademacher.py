@@ -58,11 +58,13 @@ def signs(words: NDArray[np.uint64], first: int, columns: int) -> NDArray[np.flo
 
 @lru_cache(maxsize=16)
 def fixed_basis(key: Key, width: int) -> NDArray[np.float32]:
-    """Return X (X^T X)^-1/2 for the signs X: float32 of shape (width, 32), read-only.
+    """Return X (X^T X)^-1/2 for signs X less their column means: float32 of shape (width, 32), read-only.
 
-    Its columns are orthonormal (of rank `width` where that is below 32), which the rotation null needs.
+    Its columns are orthonormal (of lower rank where `width` is below 33), which the rotation null needs. The direction 1 is left out:
+    a LayerNorm that is not folded (BERT's) sets it apart in every model.
     """
     X = signs(key.words(_BASIS, width), 0, FIXED).astype(np.float64)
+    X -= X.sum(0) / max(width, 1)
     values, vectors = np.linalg.eigh(X.T @ X)
     kept = values > values[-1] * 1e-9
     root = (vectors[:, kept] / np.sqrt(values[kept])) @ vectors[:, kept].T
