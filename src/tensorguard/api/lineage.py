@@ -14,6 +14,7 @@ from tensorguard.fingerprint.base import Fingerprint
 from tensorguard.fingerprint.features import SUFFIX as FEATURES_SUFFIX
 from tensorguard.fingerprint.file import SUFFIX, read_fingerprint
 from tensorguard.fingerprint.sketches import Sketches
+from tensorguard.lineage.confirmed import confirmed
 from tensorguard.lineage.deep.compare import deep_compare
 from tensorguard.lineage.mixture import Mixture, mixture
 from tensorguard.lineage.pair import Pair
@@ -116,7 +117,7 @@ def add_deep(
         configs=(first.config, second.config),
         key=settings.key,
     )
-    return replace(pair, deep=found)
+    return replace(pair, lineage=confirmed(pair.lineage, found), deep=found)
 
 
 def find_parents(

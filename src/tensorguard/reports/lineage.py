@@ -14,12 +14,14 @@ FLOOR = (
 
 _HOW = (
     f"{FLOOR} How: exact = a bound that is proven; monte-carlo = counted among draws of the null; extrapolated = from the spread of "
-    "these draws; conditional = if independent models share no more meaning than was ever measured. Effects are excesses over the null."
+    "these draws; conditional = resting on a measured constant: how much meaning independent models share, or how unevenly their "
+    "dimensions count. Effects are excesses over the null."
 )
 _SIGNALS = (
     "Signal, basis of the residual stream, component. "
     "operators: what blocks do to the residual stream, along the best path; reordered: the same, blocks in any order; anchors: rows of "
-    "common tokens; correlation: matrices in the same place; units: neurons that read alike and have the same number."
+    "common tokens; correlation: matrices in the same place; sample: the first rows of matrices in the same place; units: neurons that "
+    "read alike and have the same number."
 )
 
 
