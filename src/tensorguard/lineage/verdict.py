@@ -134,7 +134,8 @@ def _verdict(
     if certain or linked & {"embeddings", "head"}:
         return "shares-components"
     # Neurons can be sorted and narrow models leak between bases: where one signal speaks and the operators do not, nothing is certain.
-    return "independent" if not linked and _excludes(found.tests, "all") else "inconclusive"
+    silent = all(each.corrected > ALARM for each in found.tests)
+    return "independent" if silent and _excludes(found.tests, "all") else "inconclusive"
 
 
 def _copied(tests: Sequence[NamedTest]) -> bool:
