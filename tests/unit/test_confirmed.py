@@ -1,8 +1,8 @@
 from dataclasses import replace
 
 import numpy as np
-from support.memory import MemoryTensor
 
+from support.memory import MemoryTensor
 from tensorguard.engines.inline import Inline
 from tensorguard.fingerprint.base import Fingerprint
 from tensorguard.lineage.confirmed import confirmed

@@ -35,7 +35,9 @@ def effects(pairs: Sequence[Pair]) -> Effects:
         found = 1.0 if pair.lineage.verdict in ("identical", "same-weights") else pair.lineage.effect
         a, b = names.index(pair.first), names.index(pair.second)
         values[a, b] = values[b, a] = np.nan if found is None else min(max(found, 0.0), 1.0)
-    distances = np.round(1.0 - np.nan_to_num(values), 3)  # models that act alike stand in the order given, whatever the last digits
+    distances = np.round(
+        1.0 - np.nan_to_num(values), 3
+    )  # models that act alike stand in the order given, whatever the last digits
     tree = linkage(squareform(distances, checks=False), "average", optimal_ordering=True)
     order = leaves_list(tree)
     return Effects(tuple(names[at] for at in order), values[np.ix_(order, order)], np.asarray(tree))
