@@ -63,6 +63,10 @@ def flipped(role: str, W: Array) -> Array:
     return W * sign[:, None] if role == "up" else W * sign if role == "down" else W
 
 
+def trained(role: str, W: Array) -> Array:
+    return W + 0.1 * W.std() * np.random.default_rng(len(role)).standard_normal(W.shape)
+
+
 def longer(model: ToyModel) -> ToyModel:
     more = np.random.default_rng(8).standard_normal((30, model.embed.shape[1]))
     return replace(model, embed=np.concatenate([model.embed, more]), head=np.concatenate([model.head, more]))
@@ -75,7 +79,7 @@ MADE: dict[str, tuple[ToyModel, str, int | None]] = {
     "a little training": (single(tuned(BASE, 5, 0.1)), "fine-tuned", None),
     "long training": (single(tuned(BASE, 5, 0.6)), "continued", None),
     "an adapter": (single(each_matrix(BASE, low_rank, ("q", "v"))), "adapter", None),
-    "training of attention alone": (single(each_matrix(BASE, lambda _, W: 1.1 * W + 0.1, ("q", "o"))), "adapter", None),
+    "training of attention alone": (single(each_matrix(BASE, trained, ("q", "o"))), "adapter", None),
     "a cast": (each_matrix(BASE, bfloat16), "cast", FIRST),
     "four bits": (single(each_matrix(BASE, four_bits)), "quantised", FIRST),
     "half of the weights": (single(each_matrix(BASE, sparse)), "pruned", FIRST),
@@ -90,7 +94,7 @@ MADE: dict[str, tuple[ToyModel, str, int | None]] = {
     "a block twice": (layers(BASE, [0, 1, 1, 2, 3]), "layers", FIRST),
     "up-scaled": (layers(BASE, [0, 1, 2, 1, 2, 3]), "layers", FIRST),
     "another order": (layers(BASE, [1, 0, 2, 3]), "layers", None),
-    "more tokens": (longer(BASE), "vocabulary", FIRST),
+    "more tokens": (longer(BASE), "vocabulary", None),
     "new embeddings": (replace(BASE, embed=toy_model(9).embed, head=toy_model(9).head), "vocabulary", None),
 }
 

@@ -188,6 +188,6 @@ def _by_name(fingerprints: Sequence[Fingerprint]) -> dict[str, Sketches]:
     named: dict[str, Sketches] = {}
     for each in fingerprints:
         if each.name in named:
-            raise UsageError(f"two models are called {quote(each.name)}", hint="rename one of the files")
+            raise UsageError(f"two models are called {quote(each.name)}", hint="rename one of the files or folders")
         named[each.name] = _sketches(each)
     return named

@@ -22,7 +22,7 @@ INCLUDE_SIZE = typer.Option(False, "--include-size", help="Use total_params too;
 BASES = typer.Option(None, "--bases", metavar="NAME,NAME,...", help="The base models; by default those of the labels file.")
 
 KEY_FILE = typer.Option(
-    None, "--key-file", help="A file of at least 16 secret bytes: probes of your own, which nobody can forge answers to."
+    None, "--key-file", help="A file of at least 16 secret bytes: probes of your own, harder to forge answers to."
 )
 
 

@@ -123,7 +123,8 @@ def _blocks(evidence: Evidence, ours: int, theirs: int) -> Iterator[Kind]:
 def _vocabulary(a: Sketches, b: Sketches, evidence: Evidence) -> Iterator[Kind]:
     rows = [_rows(model, "embed") for model in (a, b)]
     if all(rows) and rows[0] != rows[1]:
-        yield Kind("vocabulary", FIRST if rows[0] > rows[1] else SECOND, f"{rows[0]} against {rows[1]} tokens")
+        # Vocabularies are extended as well as cut, so their length tells no direction.
+        yield Kind("vocabulary", UNKNOWN, f"{rows[0]} against {rows[1]} tokens")
     fixed, words, ids = (evidence.excess.get(basis) for basis in ("fixed", "words", "ids"))
     if words is not None and ids is not None and ids < _SEEN < words - ids:
         yield Kind("vocabulary", UNKNOWN, "the same words have other numbers: tokens in another order")

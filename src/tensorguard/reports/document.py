@@ -24,12 +24,14 @@ class Table:
         columns: Headings.
         rows: Cells; strings from files are untrusted, every form of report makes them harmless.
         note: How to read it; may be empty.
+        keys: How many of the first columns say which row it is.
     """
 
     title: str
     columns: Sequence[str]
     rows: Sequence[Sequence[Cell]]
     note: str = ""
+    keys: int = 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,10 @@ _HOW = (
     "these draws; conditional = resting on a measured constant: how much meaning independent models share, or how unevenly their "
     "dimensions count. Effects are excesses over the null."
 )
+_RELATIVE = (
+    "What points from one model to the other is what was lost or built. A relative of the parent shows the same: the quantised copy of a "
+    "base seems to derive from the base's fine-tunes, too. tensorguard tree looks for the closest of several."
+)
 _SIGNALS = (
     "Signal, basis of the residual stream, component. "
     "operators: what blocks do to the residual stream, along the best path; reordered: the same, blocks in any order; anchors: rows of "
@@ -81,7 +85,8 @@ def _components(pair: Pair) -> Table:
 def _kinds(pair: Pair) -> Table:
     made = {0: quote(pair.first), 1: quote(pair.second), None: "cannot be told"}
     rows: list[list[Cell]] = [[each.name, each.reason, made[each.child]] for each in pair.lineage.kinds]
-    return Table("What was done", ("kind", "what shows it", "to make"), rows)
+    note = "" if pair.lineage.direction == "unknown" else _RELATIVE
+    return Table("What was done", ("kind", "what shows it", "to make"), rows, note)
 
 
 def _layers(pair: Pair, origins: Origins, changes: tuple[str, ...]) -> Table:

@@ -95,7 +95,7 @@ def linked(pairs: Sequence[Pair]) -> Table:
         "log10 p",
         "how",
     )
-    return Table("Pairs that have something in common", headings, rows, FLOOR)
+    return Table("Pairs that have something in common", headings, rows, FLOOR, keys=2)
 
 
 def machine(pair: Pair) -> dict[str, object]:

@@ -60,7 +60,7 @@ def _tree(branch: Branch, onto: Tree | None = None) -> Tree:
 
 
 def _pieces(table: Table, width: int) -> list[RichTable]:
-    """Return the table, in pieces that each begin with its first column where it is too wide: a column is never dropped."""
+    """Return the table, in pieces that each begin with its key columns where it is too wide: a column is never dropped."""
     texts = [[_cell(cell) for cell in row] for row in table.rows]
     needed = [
         max(min(_SHORT, max((len(row[index]) for row in texts), default=0)), *map(len, printable(heading).split()), 1)
@@ -68,8 +68,8 @@ def _pieces(table: Table, width: int) -> list[RichTable]:
     ]
     pieces: list[list[int]] = [[]]
     for index, column in enumerate(needed):
-        if len(pieces[-1]) > 1 and sum(needed[other] + _GAP for other in pieces[-1]) + column > width:
-            pieces.append([0])
+        if len(pieces[-1]) > table.keys and sum(needed[other] + _GAP for other in pieces[-1]) + column > width:
+            pieces.append(list(range(table.keys)))
         pieces[-1].append(index)
     return [_piece(table, texts, needed, columns, title=table.title if columns is pieces[0] else "") for columns in pieces]
 

@@ -76,7 +76,9 @@ def _said(found: Tree, edge: TreeEdge | None) -> str:
 def _edges(found: Tree) -> Table:
     rows: list[list[Cell]] = [list(row) for row in _rows(found)]
     headings = ("child", "parent", "weight", "distance", "direction", "chance")
-    return Table("Links", headings, rows, "Where the direction is unknown, parent and child may be the other way round.")
+    return Table(
+        "Links", headings, rows, "Where the direction is unknown, parent and child may be the other way round.", keys=2
+    )
 
 
 def _rows(found: Tree) -> Iterator[tuple[Cell, ...]]:

@@ -76,6 +76,8 @@ def _equal(lineage: Lineage) -> str:
 def _evidence(lineage: Lineage) -> str:
     """Return the effect, its p-value, and equal matrices where there are some."""
     said, found, identity = [], lineage.evidence, lineage.identity
+    if lineage.verdict == "derived" and found is not None and found.log10_p > ALARM:
+        return f"a deep comparison shows it, fingerprints alone do not: {_surely(found)}"
     if found is not None and found.basis is not None and lineage.effect is not None:
         alike = max(test.statistic for signal in ("operators", "reordered") if (test := found.test(signal, found.basis)))
         far = lineage.effect >= SMALLEST_DERIVED
@@ -97,7 +99,8 @@ def _evidence(lineage: Lineage) -> str:
 
 def _surely(found: Evidence) -> str:
     how = min(found.tests, key=lambda each: each.corrected).test.how
-    return f"{p_value(found.log10_p)} ({how}, corrected for {len(found.tests)} tests)"
+    tests = f"{len(found.tests)} test{'s' if len(found.tests) != 1 else ''}"
+    return f"{p_value(found.log10_p)} ({how}, corrected for {tests})"
 
 
 def _components(lineage: Lineage) -> str:
