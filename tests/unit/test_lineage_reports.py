@@ -47,10 +47,16 @@ def quantised(child: int | None) -> tuple[Kind, ...]:
         (pair("same-weights", identity=identity(9)), "hold the same weights: all 9 trained matrices are equal (certain)."),
         (
             pair("derived", direction="first from second", kinds=quantised(0)),
-            "'child' derives from 'parent': quantised; blocks act alike (mean cosine 0.90), p < 1e-50 (exact, corr",
+            "'child' derives from 'parent' or a relative of it: quantised; blocks act alike (mean cosine 0.90), p < 1e-50 (exact, corr",
         ),
-        (pair("derived", direction="second from first", kinds=quantised(1)), "'parent' derives from 'child': quantised;"),
-        (pair("derived"), "one of 'child' and 'parent' derives from the other, or both from a third: no difference found;"),
+        (
+            pair("derived", direction="second from first", kinds=quantised(1)),
+            "'parent' derives from 'child' or a relative of it: quantised;",
+        ),
+        (
+            pair("derived"),
+            "one of 'child' and 'parent' derives from the other, or both from a third: what was done is not known;",
+        ),
         (
             pair("derived", effect=0.05),
             "hardly act alike (mean cosine 0.90), 9 of 10 neurons that read alike have the same number (by chance 0.5)",

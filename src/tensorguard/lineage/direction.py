@@ -14,8 +14,8 @@ from tensorguard.lineage import rounding
 from tensorguard.lineage.blocks import BlockSource, block_sources
 from tensorguard.signals.traces import TRACES
 
-CERTAIN, LIKELY, PROBABLE = 0.98, 0.9, 0.7
-"""Chances given to evidence: of construction, of loss, of custom. Judgements, not measurements."""
+CERTAIN, LIKELY = 0.98, 0.9
+"""Chances given to evidence: of construction, of loss. Judgements, not measurements. A longer vocabulary is none: some are cut."""
 
 _ZEROS = 0.05
 _COARSER = 0.85
@@ -46,7 +46,7 @@ def direction(first: Sketches, second: Sketches, distance: float) -> Direction |
         second: Another.
         distance: Relative difference of their weights.
     """
-    found = [each for each in (_built(first, second), _lost(first, second, distance), _custom(first, second)) if each]
+    found = [each for each in (_built(first, second), _lost(first, second, distance)) if each]
     return max(found, key=lambda each: each.chance, default=None)
 
 
@@ -89,14 +89,6 @@ def _lost(first: Sketches, second: Sketches, distance: float) -> Direction | Non
     if errors[0] != errors[1] and 0.0 < distance < _CLOSE * max(errors):
         return Direction(errors[1] > errors[0], LIKELY, "{child} is {parent} rounded to 16 bits")
     return None
-
-
-def _custom(first: Sketches, second: Sketches) -> Direction | None:
-    """A longer vocabulary: more often extended than cut."""
-    rows = [max((place.rows for place in model.places if place.role == "embed"), default=0) for model in (first, second)]
-    if rows[0] == rows[1] or not all(rows) or first.width != second.width:
-        return None
-    return Direction(rows[1] > rows[0], PROBABLE, "the vocabulary of {child} is longer than that of {parent}")
 
 
 def _median(model: Sketches) -> dict[str, float]:

@@ -45,7 +45,7 @@ def done(kinds: tuple[Kind, ...]) -> str:
     """Return what was done to one model to make the other, in words."""
     return (
         ", ".join(kind.reason if kind.name == "layers" else _DONE.get(kind.name, kind.name) for kind in kinds)
-        or "no difference found"
+        or "what was done is not known"
     )
 
 
@@ -62,9 +62,9 @@ def child(pair: Pair) -> str:
 def _descent(first: str, second: str, lineage: Lineage) -> str:
     match lineage.direction:
         case "first from second":
-            return f"{first} derives from {second}"
+            return f"{first} derives from {second} or a relative of it"
         case "second from first":
-            return f"{second} derives from {first}"
+            return f"{second} derives from {first} or a relative of it"
         case _:
             return f"one of {first} and {second} derives from the other, or both from a third"
 
