@@ -11,6 +11,7 @@ from typing import Any
 
 import typer
 
+from tensorguard.cli.check import check
 from tensorguard.cli.classify import classify
 from tensorguard.cli.cluster import cluster
 from tensorguard.cli.compare import compare
@@ -18,15 +19,19 @@ from tensorguard.cli.fingerprint import fingerprint
 from tensorguard.cli.inspect import inspect
 from tensorguard.cli.merge import merge
 from tensorguard.cli.parents import parents
+from tensorguard.cli.registry import registry
+from tensorguard.cli.scan import scan
 from tensorguard.cli.sensitivity import sensitivity
+from tensorguard.cli.serve import serve
 from tensorguard.cli.tree import tree
 from tensorguard.errors import TensorGuardError, quote
 from tensorguard.version import __version__
 
 # Plain help: that of rich takes as long to import as all the rest.
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
-for _command in (fingerprint, compare, tree, parents, cluster, classify, sensitivity, merge, inspect):
+for _command in (scan, check, fingerprint, compare, tree, parents, cluster, classify, sensitivity, merge, inspect, serve):
     app.command()(_command)
+app.add_typer(registry, name="registry")
 
 
 def _show_version(wanted: bool) -> None:

@@ -25,6 +25,20 @@ KEY_FILE = typer.Option(
     None, "--key-file", help="A file of at least 16 secret bytes: probes of your own, harder to forge answers to."
 )
 
+REGISTRY = typer.Option(
+    None,
+    "--registry",
+    metavar="DIR",
+    envvar="TENSORGUARD_REGISTRY",
+    help="Folder of the registry.",
+    show_default="the user's own",
+)
+
+
+def registry_folder(path: Path | None) -> Path:
+    """Return the registry's folder: as given, or the user's own."""
+    return path or Path(typer.get_app_dir("tensorguard")) / "registry"
+
 
 def key(path: Path | None) -> "Key":
     """Return the key of a key file, or the public one without a file.

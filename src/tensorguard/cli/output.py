@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from tensorguard.reports.document import Document
 
 _PICTURES = ("png", "svg")
-_FORMATS = ("table", "json", "html", *_PICTURES)
+_EXPORTS = ("sarif", "cyclonedx", "spdx", "card")
+_FORMATS = ("table", "json", "html", *_PICTURES, *_EXPORTS)
 
 
 def _known(reports: list[str]) -> list[str]:
@@ -30,7 +31,7 @@ REPORTS = typer.Option(
     "-o",
     metavar="FORMAT[=PATH]",
     callback=_known,
-    help="table, json, html, png or svg; repeatable. Without =PATH: to stdout.",
+    help="table, json, html, png or svg; of scan and check also sarif, cyclonedx, spdx or card; repeatable. Without =PATH: to stdout.",
 )
 
 
@@ -46,13 +47,16 @@ def deliver(document: "Document", reports: list[str], *, as_json: bool) -> None:
         raise UsageError("two reports cannot both go to stdout", hint="give all but one a path: -o json=PATH")
     if not document.pictures and any(form in _PICTURES for form, _ in wanted):
         raise UsageError(f"`{document.kind}` has no picture of this result")
+    for form, _ in wanted:
+        if form in _EXPORTS and form not in document.exports:
+            raise UsageError(f"`{document.kind}` has no {form} of this result")
     for form, path in wanted or [("table", None)]:
         if form in _PICTURES and path:
             _draw(document, form, path)
         elif path is None and form == "table":
             _print(_screen(document))
         else:
-            _write({"json": _json, "html": _page, "table": _plain}[form](document), path)
+            _write(_text(document, form), path)
 
 
 def _parse(report: str) -> tuple[str, Path | None]:
@@ -73,6 +77,12 @@ def _screen(document: "Document") -> str:
     with console.capture() as capture:
         console.print(render(document, console.width))
     return capture.get()
+
+
+def _text(document: "Document", form: str) -> str:
+    if form in _EXPORTS:
+        return document.exports[form]()
+    return {"json": _json, "html": _page, "table": _plain}[form](document)
 
 
 def _plain(document: "Document") -> str:

@@ -78,6 +78,7 @@ class Document:
         trees: Indented trees, shown before the tables.
         tables: What people read.
         pictures: What people look at.
+        exports: Further forms of it, by format: `sarif`, `cyclonedx`, `spdx`, `card`; made when they are asked for.
     """
 
     kind: str
@@ -91,6 +92,7 @@ class Document:
     trees: Sequence[Branch] = ()
     tables: Sequence[Table] = ()
     pictures: Sequence[Picture] = ()
+    exports: Mapping[str, Callable[[], str]] = field(default_factory=dict)
 
 
 def to_json(document: Document) -> str:

@@ -1,0 +1,1 @@
+"""Known models: an embedded store of their fingerprints, and the search in it."""
