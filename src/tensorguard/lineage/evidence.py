@@ -27,7 +27,7 @@ class NamedTest:
         basis: Of the residual stream; units have none and say `index`, samples `rows`, correlations say `fixed`.
         component: `all`, `attention`, `mlp`, `embeddings` or `head`.
         test: The test. Of units: the count of equal numbers.
-        corrected: log10 of its p-value times the number of tests of this pair of models, at most 0.
+        corrected: log10 of its p-value times the number of tests of this pair of models (and of the models searched), at most 0.
     """
 
     signal: str
@@ -75,12 +75,13 @@ class Evidence:
         return next(found, None)
 
 
-def evidence(a: Sketches, b: Sketches) -> Evidence:
+def evidence(a: Sketches, b: Sketches, searched: int = 1) -> Evidence:
     """Compare two lineage fingerprints.
 
     Args:
         a: The first model, a possible child where the layer map is concerned.
         b: The second.
+        searched: Among how many models the second was found; p-values are corrected for all of them.
 
     Raises:
         UsageError: They were made with different keys.
@@ -103,7 +104,7 @@ def evidence(a: Sketches, b: Sketches) -> Evidence:
         *sample_tests(a, b, blocks),
         (("units", "index", "all"), _unit_test(units)),
     ]
-    named = tuple(NamedTest(*name, test, bonferroni(test.log10_p, len(tests))) for name, test in tests)
+    named = tuple(NamedTest(*name, test, bonferroni(test.log10_p, len(tests) * searched)) for name, test in tests)
     return Evidence(
         tests=named,
         log10_p=min(each.corrected for each in named),

@@ -1,10 +1,37 @@
 """A model against a registry: from candidates to ranked relatives, with p-values that pay for the whole registry."""
 
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from math import log10
 
-from tensorguard.lineage.mixture import Mixture
-from tensorguard.lineage.verdict import Lineage, Verdict
-from tensorguard.registry.entry import Entry
+from tensorguard.engines.base import Engine
+from tensorguard.errors import InputError
+from tensorguard.fingerprint.base import Fingerprint
+from tensorguard.fingerprint.sketches import Sketches
+from tensorguard.lineage.corrections import holm
+from tensorguard.lineage.distances import distance
+from tensorguard.lineage.identity import compare_identity
+from tensorguard.lineage.mixture import Mixture, mixture
+from tensorguard.lineage.screening import screen
+from tensorguard.lineage.verdict import LINKED, Lineage, Verdict, compare_lineage
+from tensorguard.registry.entry import Entry, Hit
+
+COMPARED = 5
+"""Candidates that are compared in full."""
+
+_PARENTS = 8
+"""Of a merge, at most so many are tried."""
+
+_BLIND = 0.9
+"""A relative difference from which on matrices were permuted rather than changed."""
+
+_CLOSE = 0.5
+"""A mean cosine of operators from which on two models are close kin."""
+
+_RANK: dict[Verdict, int] = {"identical": 0, "same-weights": 1, "derived": 2, "related": 4, "shares-components": 5}
+"""Descendants come after everything that may be a parent, at 3."""
+
+_DESCENDANT = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,9 +40,9 @@ class Relative:
 
     Attributes:
         entry: The known model.
-        lineage: Evidence of the model in question (the first) against it (the second). Its verdict pays for the whole registry.
+        lineage: Evidence of the model in question (the first) against it (the second). Its p-values pay for the whole registry.
         log10_p: log10 of the smallest p-value, corrected for all tests of the pair and all models searched (Bonferroni).
-        holm: The same stepped down over the candidates that are reported (Holm), each of them first corrected for its own tests.
+        holm: The same stepped down over all models searched (Holm); those not compared count as p = 1.
         distance: Relative difference of the weights, from 0 to 1; None if they cannot be compared.
         confirmed: Whether fingerprints under the secret key say the same; None if there is none of this entry.
     """
@@ -27,6 +54,16 @@ class Relative:
     distance: float | None
     confirmed: bool | None = None
 
+    @property
+    def descends(self) -> bool:
+        """Whether the known model was made from the one in question, rather than the other way round."""
+        return self.lineage.direction == "second from first"
+
+    @property
+    def linked(self) -> bool:
+        """Whether they are relatives, or share components."""
+        return self.lineage.verdict in _RANK
+
 
 @dataclass(frozen=True, slots=True)
 class Scan:
@@ -35,8 +72,8 @@ class Scan:
     Attributes:
         name: The model in question.
         key: Whose probes: `public`, or which secret key confirmed it.
-        verdict: Of the best relative; `independent` if every candidate is, `inconclusive` if there is none to compare with.
-        relatives: Candidates that are linked or share components, the most telling first: the likeliest parent or the copy.
+        verdict: Of the best relative; of the most alike candidate without one; `inconclusive` if there was none to compare with.
+        relatives: Candidates that are linked or share components, the most telling first: the copy or the likeliest parent.
         others: Candidates that were compared in full and are not linked, the most alike first.
         searched: How many known models the search covered.
         screened: How many of them the search gave to a first look at their operators.
@@ -58,3 +95,134 @@ class Scan:
     def best(self) -> Relative | None:
         """The relative that the answer names."""
         return self.relatives[0] if self.relatives else None
+
+
+@dataclass(frozen=True, slots=True)
+class _Candidate:
+    entry: Entry
+    fingerprint: Fingerprint
+    equal: float
+    alike: float
+
+
+def scan(
+    model: Fingerprint,
+    hits: Sequence[Hit],
+    load: Callable[[Entry], Fingerprint],
+    searched: int,
+    *,
+    engine: Engine,
+    compared: int = COMPARED,
+) -> Scan:
+    """Compare a model with what a search found.
+
+    Args:
+        model: The model in question.
+        hits: What the search found, best first.
+        load: Gives the fingerprint of an entry.
+        searched: How many known models were searched: every p-value is multiplied by it.
+        engine: Who compares.
+        compared: How many candidates are compared in full, the most alike ones; the others were only screened.
+
+    Raises:
+        UsageError: The fingerprints were made with different keys.
+    """
+    candidates, notices = [], []
+    for hit in hits:
+        try:
+            candidates.append(_candidate(model, hit.entry, load(hit.entry)))
+        except InputError as error:
+            notices.append(f"{error}; it was left out")
+    candidates.sort(key=lambda each: (-each.equal, -each.alike, each.entry.name))
+    chosen = candidates[:compared]
+    found = _relatives(model, chosen, searched, engine)
+    relatives = tuple(sorted((each for each in found if each.linked), key=_rank))
+    others = tuple(each for each in found if not each.linked)
+    prints = {each.entry.name: each.fingerprint for each in chosen}
+    return Scan(
+        name=model.name,
+        key=model.sketches.key if model.sketches else "public",
+        verdict=relatives[0].lineage.verdict if relatives else others[0].lineage.verdict if others else "inconclusive",
+        relatives=relatives,
+        others=others,
+        searched=searched,
+        screened=len(candidates),
+        parents=_merge(model, relatives, prints),
+        notices=tuple(notices),
+    )
+
+
+def confirmed(public: Scan, keyed: Scan) -> Scan:
+    """Return a scan whose relatives say whether fingerprints under a secret key agree; relatives found under the key alone join them.
+
+    Public probes can be forged and evaded; whoever does not know the key can do neither (`docs/method.md`).
+    """
+    under = {each.entry.name: each for each in (*keyed.relatives, *keyed.others)}
+    named = {each.entry.name for each in public.relatives}
+    relatives = [
+        replace(each, confirmed=under[each.entry.name].linked) if each.entry.name in under else each
+        for each in public.relatives
+    ]
+    relatives += [replace(each, confirmed=True) for each in keyed.relatives if each.entry.name not in named]
+    relatives.sort(key=lambda each: (each.confirmed is False, *_rank(each)))
+    best = next((each for each in relatives if each.confirmed is not False), None)
+    denied: Verdict = "inconclusive" if relatives else keyed.verdict if keyed.others else public.verdict
+    others = tuple(each for each in public.others if each.entry.name not in {one.entry.name for one in relatives})
+    return replace(
+        public,
+        key=keyed.key,
+        verdict=best.lineage.verdict if best else denied,
+        relatives=tuple(relatives),
+        others=others,
+        notices=tuple(dict.fromkeys((*public.notices, *keyed.notices))),
+    )
+
+
+def _candidate(model: Fingerprint, entry: Entry, fingerprint: Fingerprint) -> _Candidate:
+    identity = compare_identity(model, fingerprint) if model.digests and fingerprint.digests else None
+    equal = identity.equal / max(identity.comparable, 1) if identity else 0.0
+    ours, theirs = model.sketches, fingerprint.sketches
+    alike = screen(ours, theirs) if ours and theirs else 0.0
+    # Among close kin, operators hardly differ: the closest is told by the weights themselves.
+    apart = distance(ours, theirs) if ours and theirs and alike > _CLOSE else None
+    return _Candidate(entry, fingerprint, equal, alike if apart is None else max(alike, 1.0 - apart))
+
+
+def _relatives(model: Fingerprint, chosen: Sequence[_Candidate], searched: int, engine: Engine) -> list[Relative]:
+    tasks = [(model, each.fingerprint, searched) for each in chosen]
+    lineages = list(engine.map(_compare, tasks))
+    stepped = holm([min(0.0, each.log10_p - log10(searched)) for each, _ in lineages], searched)
+    return [
+        Relative(candidate.entry, lineage, lineage.log10_p, adjusted, apart)
+        for candidate, (lineage, apart), adjusted in zip(chosen, lineages, stepped, strict=True)
+    ]
+
+
+def _compare(task: tuple[Fingerprint, Fingerprint, int]) -> tuple[Lineage, float | None]:
+    first, second, searched = task
+    lineage = compare_lineage(first, second, searched)
+    linked = lineage.verdict in LINKED and first.sketches and second.sketches
+    return lineage, distance(first.sketches, second.sketches) if linked and first.sketches and second.sketches else None
+
+
+def _rank(each: Relative) -> tuple[float, float, str, str]:
+    """Sort copies first, then possible parents by closeness, then descendants, then what is only related; older ones first."""
+    kind = _DESCENDANT if each.descends else _RANK.get(each.lineage.verdict, len(_RANK) + 1)
+    effect = min(max(each.lineage.effect or 0.0, 0.0), 1.0)
+    apart = each.distance if each.distance is not None and each.distance < _BLIND else (1.0 - effect**2) ** 0.5
+    return kind, round(apart, 3), each.entry.facts.released or "9", each.entry.name
+
+
+def _merge(model: Fingerprint, relatives: Sequence[Relative], prints: dict[str, Fingerprint]) -> Mixture | None:
+    """Return what the model is a merge of; None unless several of its relatives explain it."""
+    if model.sketches is None or (relatives and relatives[0].lineage.verdict in ("identical", "same-weights")):
+        return None
+    candidates: dict[str, Sketches] = {}
+    for each in relatives:
+        sketches = prints[each.entry.name].sketches
+        if each.lineage.verdict == "derived" and not each.descends and sketches is not None:
+            candidates[each.entry.name] = sketches
+    if len(candidates) < 2:
+        return None
+    found = mixture(model.sketches, dict(list(candidates.items())[:_PARENTS]))
+    return found if found.method in ("passthrough", "linear", "sparse") and len(found.parents) > 1 else None

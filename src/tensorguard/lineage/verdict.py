@@ -56,7 +56,8 @@ class Lineage:
             `inconclusive`.
         kinds: What distinguishes them, the most drastic first; only of `derived` and `related` models.
         direction: Which came first, as far as that can be told.
-        log10_p: log10 of the smallest p-value, corrected for all tests of this pair; -inf is never given.
+        log10_p: log10 of the smallest p-value, corrected for all tests of this pair (and all models searched); -inf is never
+            given.
         how: How it was come by; `certain` where equal values decide.
         effect: The larger of the operators' excesses, over all bases; None if blocks could not be compared.
         components: Component by component.
@@ -75,8 +76,13 @@ class Lineage:
     identity: Identity | None
 
 
-def compare_lineage(first: Fingerprint, second: Fingerprint) -> Lineage:
+def compare_lineage(first: Fingerprint, second: Fingerprint, searched: int = 1) -> Lineage:
     """Tell how two models are related, from their fingerprints.
+
+    Args:
+        first: A model.
+        second: Another.
+        searched: Among how many models the second was found; p-values are corrected for all of them.
 
     Raises:
         UsageError: The fingerprints were made with different keys.
@@ -86,7 +92,7 @@ def compare_lineage(first: Fingerprint, second: Fingerprint) -> Lineage:
         verdict = _of_digests(first, second, identity) or "inconclusive"
         certain = identity is not None and identity.equal > 0
         return Lineage(verdict, (), "unknown", 0.0, "certain" if certain else "none", None, (), None, identity)
-    found = evidence(first.sketches, second.sketches)
+    found = evidence(first.sketches, second.sketches, searched)
     components = tuple(_component(name, found, identity) for name in COMPONENTS)
     effect = max(found.excess.values(), default=None)
     verdict = _verdict(first, second, identity, found, components)

@@ -31,14 +31,14 @@ def report(child: str, found: Mixture) -> Document:
     return Document(
         kind="parents",
         title=f"What {quote(child)} is made of",
-        summary=_summary(child, found),
+        summary=weights_sentence(child, found),
         result={"verdict": found.method, "child": child, "mixture": found},
         settings={"base": found.base},
         inputs=[{"model": name} for name in _names(child, found)],
         skipped=[{"name": name, "reason": "not in every candidate, or of another shape"} for name in left_out],
         notices=found.notices,
-        tables=_tables(found),
-        pictures=_pictures(child, found),
+        tables=tables(found),
+        pictures=pictures(child, found),
     )
 
 
@@ -48,7 +48,8 @@ def _names(child: str, found: Mixture) -> list[str]:
     return list(dict.fromkeys([child, *base, *others]))
 
 
-def _summary(child: str, found: Mixture) -> str:
+def weights_sentence(child: str, found: Mixture) -> str:
+    """Return the answer: who a model is made of, and how much of each."""
     name, parents = quote(child), found.parents
     if found.method == "none" or not parents:
         return f"{name} is no mixture of these candidates."
@@ -64,7 +65,8 @@ def _summary(child: str, found: Mixture) -> str:
     return f"{name} is a merge{base}: {said}, which explains {found.explained:.1%} of its difference to the closest of them."
 
 
-def _tables(found: Mixture) -> list[Table]:
+def tables(found: Mixture) -> list[Table]:
+    """Return what a reader is shown of a mixture."""
     made = [_parents(found)] if found.parents else []
     if found.method == "passthrough":
         made.append(_blocks(found.blocks))
@@ -147,7 +149,8 @@ def _round(value: float) -> float:
     return round(value, 4) + 0.0
 
 
-def _pictures(child: str, found: Mixture) -> list[Picture]:
+def pictures(child: str, found: Mixture) -> list[Picture]:
+    """Return the pictures of a mixture."""
     made = []
     if found.method == "passthrough":
         made.append(Picture("blocks", _MAP, partial(_draw_blocks, child, found)))

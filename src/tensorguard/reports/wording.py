@@ -34,7 +34,7 @@ def sentence(pair: Pair) -> str:
             said = "their blocks act in one residual basis, but are not each other's: most likely different parts of one parent"
             return f"{first} and {second} are related: {said}; {_evidence(lineage)}."
         case "shares-components":
-            return f"{first} and {second} share components: {_components(lineage)}."
+            return f"{first} and {second} share components: {components_sentence(lineage)}."
         case "independent":
             return f"{first} and {second} are independent as far as weights tell: {_bound(lineage)}."
         case _:
@@ -103,7 +103,8 @@ def _surely(found: Evidence) -> str:
     return f"{p_value(found.log10_p)} ({how}, corrected for {tests})"
 
 
-def _components(lineage: Lineage) -> str:
+def components_sentence(lineage: Lineage) -> str:
+    """Return which components are shared and which are not."""
     identity = lineage.identity
     parts = [
         f"{_named(each.name)} ({'all matrices equal, certain' if each.status == 'same' else f'{p_value(each.log10_p)}, {each.how}'})"

@@ -1,0 +1,121 @@
+"""What a model is derived from, told by a registry of known models, and what that obliges to."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tensorguard.api.fingerprints import Settings
+from tensorguard.api.lineage import load_fingerprint
+from tensorguard.engines.sizing import processors
+from tensorguard.engines.threads import Threads
+from tensorguard.errors import UsageError
+from tensorguard.fingerprint.base import Fingerprint
+from tensorguard.fingerprint.features import vector
+from tensorguard.licences.audit import Audit
+from tensorguard.licences.obligations import obligations
+from tensorguard.lineage import scan as scanning
+from tensorguard.lineage.scan import COMPARED, Scan
+from tensorguard.probes.rademacher import PUBLIC, Key
+from tensorguard.progress import Progress, Silent
+from tensorguard.registry.entry import Entry
+from tensorguard.registry.registry import Registry
+from tensorguard.registry.vectors import source_digest
+
+if TYPE_CHECKING:
+    from tensorguard.family.classify import Classification
+
+SCREENED = 32
+"""Candidates that the search gives to a first look."""
+
+FAMILIES = "families.json"
+"""A clustering beside the registry's database, for the second opinion; `tensorguard cluster --save` writes one."""
+
+
+def scan(
+    model: Path | str,
+    registry: Path | str,
+    *,
+    settings: Settings | None = None,
+    key: Key = PUBLIC,
+    families: Path | str | None = None,
+    compared: int = COMPARED,
+    progress: Progress | None = None,
+) -> Audit:
+    """Tell what a model is derived from, and what that obliges to.
+
+    Args:
+        model: A model, an adapter, or a `.tgfp`.
+        registry: Folder of the registry.
+        settings: How to fingerprint the model; its key has to be the public one.
+        key: A secret key under which the registry keeps fingerprints, too: what public probes say is confirmed with them.
+        families: A saved clustering for the paper's family classification; by default the registry's `families.json`, if any.
+        compared: How many candidates are compared in full.
+        progress: Hears how far it is.
+
+    Raises:
+        NotFoundError: There is no such model, or no registry.
+        InputError: One of them is malformed.
+        UsageError: The fingerprint has no sketches, or a key is given for a `.tgfp`, which is of one key only.
+    """
+    settings, progress = settings or Settings(), progress or Silent()
+    with Registry(registry) as known:
+        fingerprint = load_fingerprint(model, settings=settings, progress=progress)
+        found = _scan(fingerprint, known, compared, progress)
+        if key != PUBLIC:
+            again = load_fingerprint(model, settings=replace(settings, key=key), progress=progress)
+            if again.sketches is None or again.sketches.key != key.identity():
+                raise UsageError(
+                    "this fingerprint is of another key, so nothing can be confirmed", where=model, hint="give the model itself"
+                )
+            found = scanning.confirmed(found, _scan(again, known, compared, progress))
+        return Audit(
+            scan=found,
+            location=str(model),
+            source_digest=source_digest(fingerprint),
+            registry=str(registry),
+            obligations=obligations(found, _ancestors(found, known)),
+            family=_second_opinion(fingerprint, families or Path(registry) / FAMILIES, required=families is not None),
+        )
+
+
+def _scan(fingerprint: Fingerprint, known: Registry, compared: int, progress: Progress) -> Scan:
+    if fingerprint.sketches is None:
+        raise UsageError("the fingerprint holds no sketches", where=fingerprint.name, hint="make it again without --no-lineage")
+    searched = known.count(fingerprint.sketches.key)
+    hits = known.search(fingerprint, SCREENED)
+    progress.start("candidates", len(hits), "candidates")
+    try:
+        return scanning.scan(
+            fingerprint, hits, known.fingerprint, max(searched, 1), engine=Threads(processors()), compared=compared
+        )
+    finally:
+        progress.finish("candidates")
+
+
+def _ancestors(found: Scan, known: Registry) -> tuple[Entry, ...]:
+    """Return the relatives' entries and those of all their ancestors that the registry knows."""
+    entries = {each.entry.name: each.entry for each in found.relatives}
+    open_ends = [parent for each in entries.values() for parent in each.facts.parents]
+    while open_ends:
+        entry = known.find(open_ends.pop())
+        if entry is not None and entry.name not in entries:
+            entries[entry.name] = entry
+            open_ends += entry.facts.parents
+    return tuple(entries.values())
+
+
+def _second_opinion(fingerprint: Fingerprint, families: Path | str, *, required: bool) -> "Classification | None":
+    """Return the paper's classification; None if no families are known or they were made with other settings."""
+    if not required and not Path(families).is_file():
+        return None
+    # They take scikit-learn, which takes a second to load.
+    from tensorguard.family.classify import classify
+    from tensorguard.family.clustering import load_clustering
+
+    clustering = load_clustering(Path(families))
+    try:
+        return classify(vector(fingerprint), clustering)
+    except UsageError:
+        if required:
+            raise
+        return None
