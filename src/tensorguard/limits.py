@@ -50,3 +50,42 @@ MAX_MODELS = 5_000
 
 MAX_NESTING = 64
 """Deepest nesting of JSON or GGUF arrays that is followed."""
+
+MAX_CARD_BYTES = 4_000_000
+"""As much of a model card as is read."""
+
+MAX_LICENCE_BYTES = 262_144
+"""As much of a licence or notice file as is read."""
+
+MAX_YAML_BYTES = 262_144
+"""Longest front matter or merge configuration that is parsed."""
+
+MAX_YAML_VALUES = 20_000
+"""Most values in one YAML document."""
+
+MAX_YAML_NESTING = 16
+"""Deepest nesting of YAML."""
+
+MAX_CLAIMS = 2_000
+"""Most claims that are taken from one model's files."""
+
+MAX_CLAIM_CHARACTERS = 1_000
+"""Longest value of a claim."""
+
+MAX_FINGERPRINT_BYTES = 256_000_000
+"""Longest fingerprint in a registry or an archive of one."""
+
+MAX_FACT_CHARACTERS = 1_000
+"""Longest name or fact of a registry's entry, and most parents of one model."""
+
+MAX_CATALOGUE_BYTES = 32_000_000
+"""Longest catalogue of known models that is parsed."""
+
+MAX_CATALOGUE_ROWS = 100_000
+"""Most models in one catalogue."""
+
+MAX_CATALOGUE_FIELD = 2_000
+"""Longest field of a catalogue, in characters."""
+
+MAX_GENERATIONS = 64
+"""Longest chain of parents' parents that is followed; facts of an imported registry may tell endless ones."""
