@@ -4,9 +4,11 @@ import re
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import typer
+from typer.core import TyperGroup
 
 from benchmarks.real_models import MODELS
 from support.bad_models import BAD, BASE
@@ -75,6 +77,12 @@ def calls(page: Path) -> Iterator[list[str]]:
                     yield shlex.split(command, comments=True)[1:]
 
 
+def parameters(command: Any) -> list[Any]:
+    """A command's parameters; a group's are those of its subcommands."""
+    below = command.commands.values() if isinstance(command, TyperGroup) else ()
+    return [*command.params, *(parameter for each in below for parameter in each.params)]
+
+
 def mentions(page: Path) -> Iterator[tuple[str, str]]:
     """Yield (command, option) of every option that a page writes behind a command."""
     for command, rest in re.findall(r"\btensorguard (\w+)([^`\n]*)", page.read_text()):
@@ -85,11 +93,14 @@ def mentions(page: Path) -> Iterator[tuple[str, str]]:
 @pytest.mark.parametrize("page", PAGES, ids=named)
 def test_commands_and_options_exist(page: Path) -> None:
     for command, option in mentions(page):
-        known = {"--help"}.union(*(parameter.opts for parameter in COMMANDS[command].params))
+        known = {"--help"}.union(*(parameter.opts for parameter in parameters(COMMANDS[command])))
         assert option in known, f"{command} has no {option}"
     for command, *arguments in calls(page):
         if command in COMMANDS:
-            COMMANDS[command].make_context(command, list(arguments))
+            found, rest = COMMANDS[command], list(arguments)
+            if isinstance(found, TyperGroup):
+                found = found.commands[rest.pop(0)]
+            found.make_context(command, rest)
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -107,7 +118,7 @@ def test_every_command_and_option_is_documented(name: str) -> None:
         "--base",
         "--include-size",
     }
-    for parameter in COMMANDS[name].params:
+    for parameter in parameters(COMMANDS[name]):
         if parameter.opts[0].startswith("--") and parameter.opts[0] not in shared:
             assert parameter.opts[0] in page, f"{name}.md does not mention {parameter.opts[0]}"
 

@@ -2,7 +2,15 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from tensorguard.signals.operator_evidence import MEANING, cosines, fixed_basis, mean_cosines, rotated_means, whitened
+from tensorguard.signals.operator_evidence import (
+    MEANING,
+    between_anchors,
+    cosines,
+    fixed_basis,
+    mean_cosines,
+    rotated_means,
+    whitened,
+)
 from tensorguard.signals.rotations import haar
 
 BLOCKS, WORDS, WIDTH = 3, 12, 40
@@ -89,6 +97,17 @@ def test_missing_words_are_as_if_never_asked_for() -> None:
     expected = whitened(fewer @ M @ fewer.T, fewer @ fewer.T, np.ones(WORDS - 2, bool))
     E[~present] = np.nan
     np.testing.assert_allclose(token_space(M, E, present), expected, atol=1e-12)
+
+
+def test_between_anchors_is_the_same_with_a_place_for_every_anchor() -> None:
+    M, E = weights(2), anchors(2)
+    raw, gram, present = E @ M @ E.T, E @ E.T, np.ones(WORDS, bool)
+    present[[1, 5]] = False
+    found, expected = between_anchors(raw, gram, present), whitened(raw, gram, present)
+    assert found.shape == (BLOCKS, 5, WORDS, WORDS)
+    assert not found[..., [1, 5], :].any()
+    assert not found[..., [1, 5]].any()
+    np.testing.assert_allclose(cosines(found, found), cosines(expected, expected), atol=1e-12)
 
 
 def test_float16_costs_next_to_nothing() -> None:

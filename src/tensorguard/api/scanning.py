@@ -1,5 +1,6 @@
 """What a model is derived from, told by a registry of known models, and what that obliges to."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,7 +18,7 @@ from tensorguard.lineage import scan as scanning
 from tensorguard.lineage.scan import COMPARED, Scan
 from tensorguard.probes.rademacher import PUBLIC, Key
 from tensorguard.progress import Progress, Silent
-from tensorguard.registry.entry import Entry
+from tensorguard.registry.entry import Entry, Hit
 from tensorguard.registry.registry import Registry
 from tensorguard.registry.vectors import source_digest
 
@@ -39,6 +40,7 @@ def scan(
     key: Key = PUBLIC,
     families: Path | str | None = None,
     compared: int = COMPARED,
+    also: Sequence[Entry] = (),
     progress: Progress | None = None,
 ) -> Audit:
     """Tell what a model is derived from, and what that obliges to.
@@ -50,6 +52,7 @@ def scan(
         key: A secret key under which the registry keeps fingerprints, too: what public probes say is confirmed with them.
         families: A saved clustering for the paper's family classification; by default the registry's `families.json`, if any.
         compared: How many candidates are compared in full.
+        also: Entries that are compared in full whatever the search says, such as those of declared bases.
         progress: Hears how far it is.
 
     Raises:
@@ -60,14 +63,14 @@ def scan(
     settings, progress = settings or Settings(), progress or Silent()
     with Registry(registry) as known:
         fingerprint = load_fingerprint(model, settings=settings, progress=progress)
-        found = _scan(fingerprint, known, compared, progress)
+        found = _scan(fingerprint, known, compared, also, progress)
         if key != PUBLIC:
             again = load_fingerprint(model, settings=replace(settings, key=key), progress=progress)
             if again.sketches is None or again.sketches.key != key.identity():
                 raise UsageError(
                     "this fingerprint is of another key, so nothing can be confirmed", where=model, hint="give the model itself"
                 )
-            found = scanning.confirmed(found, _scan(again, known, compared, progress))
+            found = scanning.confirmed(found, _scan(again, known, compared, _under(again, also, known), progress))
         return Audit(
             scan=found,
             location=str(model),
@@ -78,15 +81,29 @@ def scan(
         )
 
 
-def _scan(fingerprint: Fingerprint, known: Registry, compared: int, progress: Progress) -> Scan:
+def _under(fingerprint: Fingerprint, entries: Sequence[Entry], known: Registry) -> list[Entry]:
+    """Return the entries of the same names under the fingerprint's key, where there are such."""
+    key = fingerprint.sketches.key if fingerprint.sketches else ""
+    return [entry for each in entries if (entry := known.find(each.name, key)) is not None]
+
+
+def _scan(fingerprint: Fingerprint, known: Registry, compared: int, also: Sequence[Entry], progress: Progress) -> Scan:
     if fingerprint.sketches is None:
         raise UsageError("the fingerprint holds no sketches", where=fingerprint.name, hint="make it again without --no-lineage")
     searched = known.count(fingerprint.sketches.key)
     hits = known.search(fingerprint, SCREENED)
+    found = {hit.entry.name for hit in hits}
+    hits += [Hit(entry, 0.0, "fixed", 0) for entry in also if entry.name not in found]
     progress.start("candidates", len(hits), "candidates")
     try:
         return scanning.scan(
-            fingerprint, hits, known.fingerprint, max(searched, 1), engine=Threads(processors()), compared=compared
+            fingerprint,
+            hits,
+            known.fingerprint,
+            max(searched, 1),
+            engine=Threads(processors()),
+            compared=compared,
+            also=frozenset(entry.name for entry in also),
         )
     finally:
         progress.finish("candidates")

@@ -39,13 +39,10 @@ def plain(fingerprint: Fingerprint) -> dict[str, Any]:
     return asdict(replace(fingerprint, sketches=None)) | {"sketches": None if sketches is None else describe(sketches)}
 
 
-def write_fingerprint(path: Path | str, fingerprint: Fingerprint) -> None:
-    """Write a fingerprint, whole or not at all.
-
-    Raises:
-        ResourceError: The folder cannot be written, or the disk is full.
-    """
-    numbers = np.array([[getattr(layer, s) for s in _STATISTICS] for layer in fingerprint.layers], np.float64)
+def encode_fingerprint(fingerprint: Fingerprint) -> bytes:
+    """Return the bytes of a fingerprint's file."""
+    rows = [[getattr(layer, s) for s in _STATISTICS] for layer in fingerprint.layers]
+    numbers = np.array(rows, np.float64).reshape(len(rows), len(_STATISTICS))
     document = plain(fingerprint) | {
         "schema": SCHEMA,
         "tool": {"name": "tensorguard", "version": __version__},
@@ -53,8 +50,18 @@ def write_fingerprint(path: Path | str, fingerprint: Fingerprint) -> None:
     }
     arrays = {_TENSOR: numbers} | ({} if fingerprint.sketches is None else tensors(fingerprint.sketches))
     text = msgspec.json.encode(document, order="sorted").decode()
+    return bytes(save(arrays, metadata={_ENTRY: text}))
+
+
+def write_fingerprint(path: Path | str, fingerprint: Fingerprint) -> None:
+    """Write a fingerprint, whole or not at all.
+
+    Raises:
+        ResourceError: The folder cannot be written, or the disk is full.
+    """
+    raw = encode_fingerprint(fingerprint)
     with replacing(Path(path)) as file:
-        file.write(save(arrays, metadata={_ENTRY: text}))
+        file.write(raw)
 
 
 def read_fingerprint(path: Path | str) -> Fingerprint:

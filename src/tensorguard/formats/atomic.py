@@ -31,7 +31,7 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
         except BaseException:
             temporary.unlink(missing_ok=True)
             raise
-        _sync_folder(path.parent)
+        sync_folder(path.parent)
     except OSError as error:
         hint = "check the folder's permissions and free space"
         raise ResourceError(f"cannot be written ({error.strerror})", where=path, hint=hint) from error
@@ -54,8 +54,8 @@ def make_folder(path: Path) -> None:
         ) from error
 
 
-def _sync_folder(folder: Path) -> None:
-    """Make the rename itself survive a power cut, where the file system can."""
+def sync_folder(folder: Path) -> None:
+    """Make what was renamed or made in a folder survive a power cut, where the file system can."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
     try:
         with contextlib.suppress(OSError):

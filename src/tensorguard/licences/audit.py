@@ -1,12 +1,14 @@
 """The whole answer of a scan or a check: what reports are made of."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from tensorguard.family.classify import Classification
 from tensorguard.licences.claims import Claims
 from tensorguard.licences.obligations import Obligation
 from tensorguard.lineage.scan import Scan
+
+if TYPE_CHECKING:  # it takes scikit-learn, which takes a second
+    from tensorguard.family.classify import Classification
 
 Severity = Literal["error", "warning", "note"]
 
@@ -56,6 +58,6 @@ class Audit:
     source_digest: str
     registry: str
     obligations: tuple[Obligation, ...] = ()
-    family: Classification | None = None
+    family: "Classification | None" = None
     claims: Claims | None = None
     findings: tuple[Finding, ...] = ()

@@ -19,20 +19,19 @@ def path_scores(similarity: NDArray[np.floating]) -> NDArray[np.floating]:
     Returns:
         Of shape (...).
     """
-    return _best_sums(_shallow_first(similarity))[-1][..., -1]
+    return _best_sums(_shallow_first(similarity))[-1][-1]
 
 
 def best_path(similarity: NDArray[np.floating]) -> Pairs:
     """Return the path of `path_scores` through one matrix of shape (LA, LB); of equally good paths the earliest blocks."""
     shallow = _shallow_first(similarity)
     sums = _best_sums(shallow)
-    column = shallow.shape[1] - 1
+    gaps = shallow.shape[1] - shallow.shape[0]
     found: list[tuple[int, int]] = []
     for row in range(shallow.shape[0] - 1, -1, -1):
-        while column > row and sums[row + 1][column - 1] >= sums[row + 1][column]:
-            column -= 1
-        found.append((row, column))
-        column -= 1
+        while gaps > 0 and sums[row + 1][gaps - 1] >= sums[row + 1][gaps]:
+            gaps -= 1
+        found.append((row, row + gaps))
     flipped = similarity.shape[0] > similarity.shape[1]
     return tuple((b, a) if flipped else (a, b) for a, b in reversed(found))
 
@@ -41,6 +40,12 @@ def best_assignment(similarity: NDArray[np.floating]) -> Pairs:
     """Return the one-to-one pairs of blocks, in whatever order, with the largest sum (linear assignment) in a matrix (LA, LB)."""
     rows, columns = linear_sum_assignment(similarity, maximize=True)
     return tuple(zip(rows.tolist(), columns.tolist(), strict=True))
+
+
+def assignment_sums(similarity: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Return the sum over `best_assignment` of each of many matrices, of shape (N,) for (N, LA, LB)."""
+    pairs = [linear_sum_assignment(each, maximize=True) for each in similarity]
+    return np.array([each[chosen].sum(dtype=np.float64) for each, chosen in zip(similarity, pairs, strict=True)])
 
 
 def pair_sum(similarity: NDArray[np.floating], pairs: Pairs) -> float:
@@ -53,15 +58,14 @@ def _shallow_first(similarity: NDArray[np.floating]) -> NDArray[np.floating]:
 
 
 def _best_sums(shallow: NDArray[np.floating]) -> list[NDArray[np.floating]]:
-    """Return for each number of rows the best sum that ends at or before each column, arrays of shape (..., LB).
+    """Return for each number of rows the best sum that leaves at most 0, 1, ... columns out so far, arrays of shape (LB - LA + 1, ...).
 
-    Row i cannot lie left of column i: those sums are -inf.
+    All rows need a column: row i lies in columns i to i + LB - LA. Matrices lie side by side in memory, for many are summed at a time.
     """
-    sums = [np.zeros((*shallow.shape[:-2], shallow.shape[-1]), shallow.dtype)]
-    for row in range(shallow.shape[-2]):
-        ending = shallow[..., row, :].copy()
-        if row:
-            ending[..., 0] = -np.inf
-            ending[..., 1:] += sums[-1][..., :-1]
-        sums.append(np.maximum.accumulate(ending, axis=-1))
+    rows, columns = shallow.shape[-2:]
+    beside = np.ascontiguousarray(np.moveaxis(shallow, (-2, -1), (0, 1)))
+    sums = [np.zeros((columns - rows + 1, *shallow.shape[:-2]), shallow.dtype)]
+    for row in range(rows):
+        ending = beside[row, row : row + len(sums[0])] + sums[-1]
+        sums.append(np.maximum.accumulate(ending, axis=0))
     return sums

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tensorguard.lineage.alignment import Pairs, best_assignment, best_path, pair_sum, path_scores
+from tensorguard.lineage.alignment import Pairs, assignment_sums, best_assignment, best_path, pair_sum, path_scores
 from tensorguard.lineage.calibration import BLOCK_LEVEL
 from tensorguard.signals.null_draws import Test, critical, judge
 from tensorguard.signals.operator_evidence import Operators, cosines, mean_cosines, null_means
@@ -57,23 +57,18 @@ def operator_tests(A: Operators, B: Operators, margin: Mapping[str, float] | Non
         return None
     observed = mean_cosines(A, B, list(components.values()))
     lengths = np.array([sizes[name] for name in components])
-    scores, assigned, largest, spread = [], [], [], []
-    for means in null_means(A, B, list(components.values()), haar(A.shape[-1])):
-        scores.append(path_scores(means) / lengths)
-        assigned += [pair_sum(each, best_assignment(each)) / lengths[0] for each in means[:, 0]]
-        largest.append(means[:, 0].max((1, 2)))
-        spread.append(means[:, 0].std((1, 2)))
-    null = np.concatenate(scores)
+    means = np.concatenate(list(null_means(A, B, list(components.values()), haar(A.shape[-1]))))
+    null, assigned = path_scores(means) / lengths, assignment_sums(means[:, 0]) / lengths[0]
     found = path_scores(observed) / lengths
     path, matrix = best_path(observed[0]), observed[0]
     return OperatorTests(
         tests={name: judge(float(found[i]), null[:, i], _of(margin, name)) for i, name in enumerate(components)},
-        reordered=judge(pair_sum(matrix, best_assignment(matrix)) / sizes["all"], np.array(assigned), _of(margin, "all")),
+        reordered=judge(pair_sum(matrix, best_assignment(matrix)) / sizes["all"], assigned, _of(margin, "all")),
         effects=_effects(A, B, path),
         matrix=matrix,
         path=path,
-        noticeable=critical(np.concatenate(largest), BLOCK_LEVEL) + (_of(margin, "all") or 0.0),
-        noise=float(np.concatenate(spread).mean()),
+        noticeable=critical(means[:, 0].max((1, 2)), BLOCK_LEVEL) + (_of(margin, "all") or 0.0),
+        noise=float(means[:, 0].std((1, 2)).mean()),
     )
 
 

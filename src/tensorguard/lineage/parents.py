@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 from tensorguard.fingerprint.sketches import Place, Sketches
 from tensorguard.lineage import regression, rounding
@@ -95,7 +95,7 @@ class Fit:
         blocks = self.blocks(rows)
         weight, covariance = regression.jackknife(blocks, self.chosen)
         se = np.sqrt(np.maximum(np.diag(covariance), 0.0))
-        half = float(stats.t.ppf(0.5 + CONFIDENCE / 2, max(len(blocks) - 1, 1))) * se
+        half = float(special.stdtrit(max(len(blocks) - 1, 1), 0.5 + CONFIDENCE / 2)) * se
         names = [self.equations.models[each] for each in self.chosen]
         low, high = weight - half - extra[:, 0], weight + half + extra[:, 1]
         found = (Weight(*each) for each in zip(names, weight.tolist(), se.tolist(), low.tolist(), high.tolist(), strict=True))
@@ -151,7 +151,7 @@ class Fit:
         blocks = self.blocks()
         gram = blocks.sum(axis=0)
         weight, covariance = regression.jackknife(blocks, self.chosen)
-        half = float(stats.t.ppf(0.5 + CONFIDENCE / 2, len(blocks) - 1)) * np.sqrt(np.maximum(np.diag(covariance), 0.0))
+        half = float(special.stdtrit(len(blocks) - 1, 0.5 + CONFIDENCE / 2)) * np.sqrt(np.maximum(np.diag(covariance), 0.0))
         sizes = child.traces[[row[0] for row in rows], TRACES.index("rms")].astype(np.float64)
         numbers = len(self.places) * regression.NUMBERS
         extra = np.zeros((len(self.chosen), 2))

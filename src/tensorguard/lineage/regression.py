@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import optimize, stats
+from scipy import optimize, special  # not scipy.stats, which takes long to load
 
 from tensorguard.fingerprint.sketches import Sketches
 from tensorguard.probes.rademacher import RESPONSE
@@ -177,7 +177,7 @@ def eliminate(blocks: Array, matrices: int, keep: int | None, least: float, leve
         share = gain / (now + gain)
         freedom = matrices * INFORMATION - len(blocks) * len(chosen)
         ratio = gain / len(blocks) / (now / max(freedom, 1))
-        p = np.minimum(stats.f.sf(ratio, len(blocks), max(freedom, 1)) * models, 1.0)
+        p = np.minimum(special.fdtrc(len(blocks), max(freedom, 1), ratio) * models, 1.0)
         removable = [at for at, model in enumerate(chosen) if model != keep and (share[at] < least or p[at] > level)]
         if not removable:
             break

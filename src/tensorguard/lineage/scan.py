@@ -1,6 +1,6 @@
 """A model against a registry: from candidates to ranked relatives, with p-values that pay for the whole registry."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from math import log10
 
@@ -113,6 +113,7 @@ def scan(
     *,
     engine: Engine,
     compared: int = COMPARED,
+    also: Collection[str] = (),
 ) -> Scan:
     """Compare a model with what a search found.
 
@@ -123,6 +124,7 @@ def scan(
         searched: How many known models were searched: every p-value is multiplied by it.
         engine: Who compares.
         compared: How many candidates are compared in full, the most alike ones; the others were only screened.
+        also: Names of entries that are compared in full, too.
 
     Raises:
         UsageError: The fingerprints were made with different keys.
@@ -134,7 +136,7 @@ def scan(
         except InputError as error:
             notices.append(f"{error}; it was left out")
     candidates.sort(key=lambda each: (-each.equal, -each.alike, each.entry.name))
-    chosen = candidates[:compared]
+    chosen = candidates[:compared] + [each for each in candidates[compared:] if each.entry.name in also]
     found = _relatives(model, chosen, searched, engine)
     relatives = tuple(sorted((each for each in found if each.linked), key=_rank))
     others = tuple(each for each in found if not each.linked)

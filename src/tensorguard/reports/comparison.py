@@ -6,7 +6,7 @@ from tensorguard.errors import quote
 from tensorguard.family.similarity import Similarity
 from tensorguard.lineage.pair import Pair
 from tensorguard.lineage.verdict import LINKED
-from tensorguard.reports import deep, evidence_pictures, lineage, many, similarity, wording
+from tensorguard.reports import deep, evidence_pictures, lineage, lineage_charts, many, many_charts, similarity, wording
 from tensorguard.reports.document import Document, Picture, Table
 
 _PUBLIC = (
@@ -48,6 +48,8 @@ def report(close: Similarity | None, pairs: Sequence[Pair], notices: Sequence[st
         notices=(*notices, *_notices(close, pairs)),
         tables=_tables(close, pairs, alone),
         pictures=_pictures(close, pairs, alone),
+        headline=lineage_charts.headline(alone.lineage) if alone else None,
+        charts=lineage_charts.charts(alone) if alone else many_charts.charts(pairs),
     )
 
 

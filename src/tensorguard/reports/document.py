@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from tensorguard.reports.charts import Chart, Headline
 from tensorguard.version import __version__
 
 _UNUSUAL = re.compile(r"[^\n -~]")
@@ -78,6 +79,8 @@ class Document:
         trees: Indented trees, shown before the tables.
         tables: What people read.
         pictures: What people look at.
+        headline: The answer in a word, with what it rests on; the page shows it.
+        charts: What people explore on the page; a picture of a chart's name is not drawn there.
         exports: Further forms of it, by format: `sarif`, `cyclonedx`, `spdx`, `card`; made when they are asked for.
     """
 
@@ -92,6 +95,8 @@ class Document:
     trees: Sequence[Branch] = ()
     tables: Sequence[Table] = ()
     pictures: Sequence[Picture] = ()
+    headline: Headline | None = None
+    charts: Sequence[Chart] = ()
     exports: Mapping[str, Callable[[], str]] = field(default_factory=dict)
 
 

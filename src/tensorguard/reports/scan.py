@@ -12,7 +12,7 @@ from tensorguard.lineage.scan import Relative
 from tensorguard.reports import lineage, parents
 from tensorguard.reports.document import Cell, Document, Table, number
 from tensorguard.reports.exports import exports
-from tensorguard.reports.scan_charts import charts
+from tensorguard.reports.scan_charts import charts, headline
 from tensorguard.reports.scan_pictures import pictures
 from tensorguard.reports.scan_wording import ADVICE, NOTHING, PUBLIC, answer
 from tensorguard.reports.similarity import LIMITS
@@ -45,6 +45,7 @@ def report(audit: Audit) -> Document:
         notices=notices(audit),
         tables=tables(audit),
         pictures=pictures(audit),
+        headline=headline(audit),
         charts=charts(audit),
         exports=exports(audit),
     )
@@ -98,7 +99,7 @@ def tables(audit: Audit) -> list[Table]:
             )
         )
     if audit.obligations:
-        made.append(_duties(audit.obligations))
+        made.append(obligations_table(audit.obligations))
     if scan.parents is not None:
         made += parents.tables(scan.parents)
     if scan.best is not None:
@@ -150,7 +151,8 @@ def _excluded(others: Sequence[Relative]) -> list[list[Cell]]:
     return rows
 
 
-def _duties(found: Sequence[Obligation]) -> Table:
+def obligations_table(found: Sequence[Obligation]) -> Table:
+    """Return what ancestors oblige to, a row each."""
     rows: list[list[Cell]] = []
     for each in found:
         known = licences().get(each.licence)

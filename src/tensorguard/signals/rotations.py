@@ -43,7 +43,12 @@ def trace_moments(M: NDArray[np.float64]) -> tuple[float, float]:
     exp(|M|^2 / 2c^2); and n c = E |G|_nuclear is at least E sum of the diagonal of R in G = QR, the sum of the mean chi_k, k = 1..n.
     """
     n = len(M)
-    k = np.arange(1, n + 1)
-    c = float(np.mean(np.sqrt(2) * np.exp(gammaln((k + 1) / 2) - gammaln(k / 2))))
     squares = float((M**2).sum())
-    return squares / n, squares / c**2
+    return squares / n, squares / _mean_chi(n) ** 2
+
+
+@lru_cache(maxsize=64)
+def _mean_chi(n: int) -> float:
+    """Return the mean of E chi_k over k = 1..n."""
+    k = np.arange(1, n + 1)
+    return float(np.mean(np.sqrt(2) * np.exp(gammaln((k + 1) / 2) - gammaln(k / 2))))

@@ -41,7 +41,7 @@ def draw_evidence(pair: Pair) -> Figure:
         axes.spines[:].set_visible(False)
         _ticks(axes, rows, columns)
         if basis == found.basis and max(rows, columns) <= _MOST_MARKED:
-            _marks(axes, found, np.array(found.similarity[basis]), 72 * min(wide / columns, tall / rows))
+            mark_blocks(axes, found, np.array(found.similarity[basis]), 72 * min(wide / columns, tall / rows))
         if index == 0:
             axes.set_ylabel(f"block of {shown(pair.first, 28)}")
             axes.set_xlabel(f"block of {shown(pair.second, 28)}", loc="left")
@@ -81,7 +81,7 @@ def _ticks(axes: Axes, rows: int, columns: int) -> None:
     axes.tick_params(length=0)
 
 
-def _marks(axes: Axes, found: Evidence, cosines: NDArray[np.float64], cell: float) -> None:
+def mark_blocks(axes: Axes, found: Evidence, cosines: NDArray[np.float64], cell: float) -> None:
     """Mark pairs of blocks; `cell` is the side of a cell in points."""
     size = max(2.0, min(13.0, 0.6 * cell))
     for a, b in found.blocks:

@@ -1,0 +1,168 @@
+"""Search in a large registry: recall against exact search, latency, time to build the index, disk and memory.
+
+    python -m benchmarks.registry [--entries 1000000] [--bases 1] [--keep DIR]
+
+Entries are made up, but not as uniform noise. Parents lie like real ones: a common direction, a spectrum that decays, and a few clouds
+of models that share a design. Families have 1 to 200 members (Zipf), most derived from the parent and some from another derivative, at
+cosines from 0.5 to 0.99, and one model in a hundred is there many times as an exact copy. Queries are new derivatives. Everything goes
+through `Registry`; only the fingerprints' files are left out.
+"""
+
+import argparse
+import resource
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.table import Table
+
+from tensorguard.registry.entry import Entry, Facts
+from tensorguard.registry.registry import DATABASE, Registry
+from tensorguard.registry.rows import Row
+from tensorguard.registry.vectors import BASES, DIMENSIONS
+
+QUERIES = 500
+TOP = 10
+BATCH = 50_000
+CLOUDS = 40
+
+Array = NDArray[np.float32]
+
+
+class Models:
+    """Search vectors of made-up models."""
+
+    def __init__(self, seed: int) -> None:
+        self.rng = np.random.default_rng(seed)
+        self.spectrum = (1 / np.sqrt(1 + np.arange(DIMENSIONS) / 32)).astype(np.float32)
+        self.common = _unit(self._noise(1))[0]
+        self.clouds = _unit(self._noise(CLOUDS))
+
+    def family(self) -> Array:
+        """The vectors of a parent and of what is derived from it."""
+        size = min(int(self.rng.zipf(1.5)), 200)
+        cloud = self.clouds[self.rng.integers(CLOUDS)]
+        members = [_unit(0.15 * self.common + 0.3 * cloud + _unit(self._noise(1))[0])]
+        copies = self.rng.random() < 0.01
+        for _ in range(size - 1):
+            of = members[int(self.rng.integers(len(members)))] if self.rng.random() < 0.2 else members[0]
+            members.append(of if copies and self.rng.random() < 0.5 else self.derived(of[None])[0])
+        return np.stack(members)
+
+    def derived(self, parents: Array) -> Array:
+        """One new derivative of each parent, at a cosine from 0.5 to 0.99."""
+        cosines = self.rng.uniform(0.5, 0.99, (len(parents), 1)).astype(np.float32)
+        away = self._noise(len(parents))
+        away = _unit(away - (away * parents).sum(1, keepdims=True) * parents)
+        return cosines * parents + np.sqrt(1 - cosines**2) * away
+
+    def entries(self, count: int) -> Array:
+        """Families, one after the other, as many as it takes."""
+        found, have = [], 0
+        while have < count:
+            found.append(self.family())
+            have += len(found[-1])
+        return self.rng.permutation(np.concatenate(found)[:count])
+
+    def _noise(self, count: int) -> Array:
+        return self.rng.standard_normal((count, DIMENSIONS), np.float32) * self.spectrum
+
+
+def _unit(vectors: Array) -> Array:
+    return vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)
+
+
+def rows(vectors: list[Array], start: int) -> Iterator[Row]:
+    for at in range(len(vectors[0])):
+        number = start + at
+        facts = Facts(repository=f"org{number % 5000}/model-{number}", licence="apache-2.0")
+        entry = Entry(
+            f"model-{number}", "public", facts, f"{number:032x}", f"{number:064x}", "synthetic", added="2026-01-01T00:00:00Z"
+        )
+        yield Row(entry, {basis: each[at] for basis, each in zip(BASES, vectors, strict=False)}, (number // 3, -number))
+
+
+def exact(vectors: Array, queries: Array) -> Array:
+    """The largest `TOP` cosines of each query, by brute force in single precision."""
+    best = []
+    for few in np.array_split(queries, 1 + len(queries) // 25):
+        scores = few @ vectors.T
+        best.append(np.partition(scores, scores.shape[1] - TOP, axis=1)[:, -TOP:])
+    return np.concatenate(best)
+
+
+def measure(folder: Path, entries: int, bases: int, console: Console) -> None:
+    models = [Models(seed) for seed in range(bases)]
+    vectors = [each.entries(entries) for each in models]
+    registry = Registry(folder, create=True)
+    started = time.perf_counter()
+    for start in range(registry.count(), entries, BATCH):
+        registry.insert(rows([each[start : start + BATCH] for each in vectors], start))
+    inserted = time.perf_counter() - started
+    started = time.perf_counter()
+    registry.build_index(least=0)
+    built = time.perf_counter() - started
+    registry.close()
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+    rng = np.random.default_rng(99)
+    parents = rng.integers(entries, size=QUERIES)
+    queries = [model.derived(each[parents]) for model, each in zip(models, vectors, strict=True)]
+    truth = [exact(each, query) for each, query in zip(vectors, queries, strict=True)]
+    before = _resident()
+    registry = Registry(folder)
+    seconds, processor, recalls, origins = [], time.process_time(), [], []
+    for at in range(QUERIES):
+        own = {basis: query[at] for basis, query in zip(BASES, queries, strict=False)}
+        started = time.perf_counter()
+        hits = registry.search_by("public", own, (), TOP)
+        seconds.append(time.perf_counter() - started)
+        best = np.concatenate([cosines[at] for cosines in truth])
+        worst = np.sort(best)[-TOP] - 2e-3  # exact copies and equal cosines up to float16 count as found
+        recalls.append(sum(hit.similarity >= worst for hit in hits) / TOP)
+        origins.append(any(hit.entry.name == f"model-{parents[at]}" for hit in hits))
+    processor = (time.process_time() - processor) / QUERIES
+    disk = {name: sum(p.stat().st_size for p in folder.glob(name)) / 1e6 for name in (DATABASE, "index/*.vectors")}
+    table = Table("what", "measured", title=f"{entries} entries, {bases} basis of {DIMENSIONS} dimensions, {QUERIES} queries")
+    p50, p99 = np.percentile(1e3 * np.array(seconds[1:]), [50, 99])
+    for what, value in {
+        "inserted": f"{inserted:.0f} s",
+        "index built": f"{built:.0f} s",
+        f"recall@{TOP}": f"{np.mean(recalls):.4f}",
+        "derivative's own parent among them": f"{np.mean(origins):.4f}",
+        "search, p50 / p99": f"{p50:.1f} / {p99:.1f} ms",
+        "processor time of a search": f"{1e3 * processor:.1f} ms",
+        "first search (index opened and read)": f"{1e3 * seconds[0]:.0f} ms",
+        "database": f"{disk[DATABASE]:.0f} MB",
+        "index": f"{disk['index/*.vectors']:.0f} MB",
+        "memory gained by searching": f"{_resident() - before:.0f} MB",
+        "peak memory of inserting and building, the made-up vectors included": f"{peak:.0f} MB",
+    }.items():
+        table.add_row(what, value)
+    console.print(table)
+    registry.close()
+
+
+def _resident() -> float:
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * resource.getpagesize() / 1e6
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.registry", description=str(__doc__).splitlines()[0])
+    parser.add_argument("--entries", type=int, default=1_000_000)
+    parser.add_argument("--bases", type=int, default=1, choices=range(1, len(BASES) + 1))
+    parser.add_argument("--keep", type=Path, help="make the registry here, or measure the one that an earlier run left here")
+    arguments = parser.parse_args()
+    console = Console(file=sys.stdout, width=120)
+    with tempfile.TemporaryDirectory() as folder:
+        measure(arguments.keep or Path(folder), arguments.entries, arguments.bases, console)
+
+
+if __name__ == "__main__":
+    main()

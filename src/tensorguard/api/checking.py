@@ -1,0 +1,71 @@
+"""What a model claims against what its weights show, and whether its ancestors' duties are kept."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from tensorguard.api.fingerprints import Settings
+from tensorguard.api.scanning import scan
+from tensorguard.fingerprint.file import SUFFIX
+from tensorguard.formats.adapter import is_adapter
+from tensorguard.licences.audit import Audit
+from tensorguard.licences.checks import findings
+from tensorguard.licences.claim import Claim
+from tensorguard.licences.claims import Claims, read_claims
+from tensorguard.licences.declared import declared_bases
+from tensorguard.licences.shapes import Shapes, shapes
+from tensorguard.lineage.scan import COMPARED
+from tensorguard.probes.rademacher import PUBLIC, Key
+from tensorguard.progress import Progress
+from tensorguard.registry.registry import Registry
+
+
+def check(
+    model: Path | str,
+    registry: Path | str,
+    *,
+    name: str | None = None,
+    settings: Settings | None = None,
+    key: Key = PUBLIC,
+    families: Path | str | None = None,
+    compared: int = COMPARED,
+    progress: Progress | None = None,
+) -> Audit:
+    """Hold what a model's own files claim against what its weights show and what its ancestors' licences ask.
+
+    Args:
+        model: A model, an adapter, or a `.tgfp` (which claims nothing).
+        registry: Folder of the registry.
+        name: The name under which the model is or will be published; by default what its files and folder say.
+        settings: See `scan`.
+        key: See `scan`.
+        families: See `scan`.
+        compared: How many candidates are compared in full; known models that are declared as bases are always compared.
+        progress: Hears how far it is.
+
+    Raises:
+        NotFoundError: There is no such model, or no registry.
+        InputError: One of them is malformed.
+        UsageError: See `scan`.
+    """
+    settings = settings or Settings()
+    claims = _named(read_claims(Path(model)), name)
+    with Registry(registry) as opened:
+        known = tuple(opened.entries("public"))
+    also = [entry for base in declared_bases(claims, known) for entry in base.entries]
+    audit = scan(
+        model, registry, settings=settings, key=key, families=families, compared=compared, also=also, progress=progress
+    )
+    found = findings(claims, audit.scan, audit.obligations, known, _shapes(Path(model), settings))
+    return replace(audit, claims=claims, findings=found)
+
+
+def _named(claims: Claims, name: str | None) -> Claims:
+    """Return the claims with the name that the user gave before all others."""
+    return claims if name is None else replace(claims, claims=(Claim("name", name, "--name"), *claims.claims))
+
+
+def _shapes(model: Path, settings: Settings) -> Shapes | None:
+    """Return the sizes of the model; an adapter's are its base's, and a fingerprint has no configuration to hold against them."""
+    if model.suffix == SUFFIX or is_adapter(model):
+        return None
+    return shapes(settings.open(model).view())

@@ -1,0 +1,208 @@
+"""Put models, fingerprints and archives into a registry, one after the other; a bad one does not stop the rest."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, fields, replace
+from datetime import datetime
+from pathlib import Path
+from typing import NoReturn
+
+from tensorguard.api.at_hand import find_model, repository_of
+from tensorguard.api.fingerprints import Settings, fingerprint_model
+from tensorguard.api.models import Model
+from tensorguard.errors import NotFoundError, TensorGuardError, UsageError, quote, utf8
+from tensorguard.fingerprint.base import Fingerprint
+from tensorguard.fingerprint.file import SUFFIX, read_fingerprint
+from tensorguard.probes.rademacher import PUBLIC
+from tensorguard.progress import Progress, Silent
+from tensorguard.registry.archive import read_archive
+from tensorguard.registry.catalogue import Known, known
+from tensorguard.registry.entry import Entry, Facts
+from tensorguard.registry.outcome import Added, Addition
+from tensorguard.registry.registry import Registry
+from tensorguard.registry.vectors import source_digest
+
+_ORDER: tuple[Addition, ...] = ("replaced", "added", "facts changed", "there already")
+"""What is said of a model of which several fingerprints were added: the first of these that is true of one of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Adding:
+    """How to add.
+
+    Attributes:
+        facts: What is known of the models; goes before what the registry says, and that before the catalogue.
+        name: What to call the one model that is given; by default its repository, or its own name.
+        settings: How to open and fingerprint models. Under a secret key, its fingerprints are kept beside the public ones.
+        force: Compute also what is there, and replace other weights of the same name.
+        workers: How many threads; all processors by default.
+    """
+
+    facts: Facts = field(default_factory=Facts)
+    name: str | None = None
+    settings: Settings = field(default_factory=Settings)
+    force: bool = False
+    workers: int | None = None
+
+
+def add_models(
+    registry: Registry, models: Sequence[Path | str], how: Adding | None = None, progress: Progress | None = None
+) -> Iterator[Added]:
+    """Fingerprint models and add them; those that are there already are skipped, so it can be called again after an interruption.
+
+    Args:
+        registry: Where to.
+        models: Models, adapters, or fingerprints (`.tgfp`), which are somebody's claims: imported and unverified.
+        how: How to.
+        progress: Hears how far it is.
+
+    Yields:
+        What became of each, in the order given.
+
+    Raises:
+        UsageError: A name, a repository or a revision was given for several models.
+    """
+    how, progress = how or Adding(), progress or Silent()
+    if len(models) > 1 and (how.name or how.facts.repository or how.facts.revision):
+        raise UsageError("one name, repository or revision, and several models", hint="add them one by one")
+    progress.start("models", len(models), "models")
+    try:
+        for model in models:
+            yield _add(registry, model, how, progress)
+            progress.advance("models", 1)
+    finally:
+        progress.finish("models")
+
+
+def build(
+    registry: Registry,
+    rows: Sequence[Known],
+    search: Sequence[Path],
+    how: Adding | None = None,
+    progress: Progress | None = None,
+) -> Iterator[Added]:
+    """Add the models of a catalogue that are at hand; see `find_model` for where they are looked for, and `add_models`."""
+    how, progress = how or Adding(), progress or Silent()
+    progress.start("models", len(rows), "models")
+    try:
+        for row in rows:
+            yield _build(registry, row, search, how, progress)
+            progress.advance("models", 1)
+    finally:
+        progress.finish("models")
+
+
+def import_archive(folder: Path, path: Path, *, force: bool = False) -> Iterator[Added]:
+    """Add an archive's fingerprints to a registry as claims; nothing is written before all of the archive was found sound.
+
+    An entry that was verified here is kept as it is, unless `force`.
+
+    Raises:
+        NotFoundError: There is no such file.
+        InputError: It is not a sound archive; see `read_archive`.
+    """
+    for _ in read_archive(path):
+        pass
+    with Registry(folder, create=True) as registry:
+        for entry, fingerprint in read_archive(path):
+            try:
+                yield _claim(registry, fingerprint, entry.facts, entry.name, force=force)
+            except UsageError as error:
+                yield Added(entry.name, "failed", error=error)
+
+
+def merged(*facts: Facts) -> Facts:
+    """Return facts put together: of each, what the last one that knows it says."""
+    said = [{each.name: value for each in fields(Facts) if (value := getattr(one, each.name))} for one in facts]
+    return Facts(**{name: value for one in said for name, value in one.items()})
+
+
+def _build(registry: Registry, row: Known, search: Sequence[Path], how: Adding, progress: Progress) -> Added:
+    place = find_model(row.repository, search)
+    if place is None:
+        hint = f"download it: hf download {row.repository}"
+        return Added(row.repository, "not at hand", error=NotFoundError("in none of the folders searched", hint=hint))
+    found = _add(registry, place, replace(how, facts=merged(row.facts, how.facts)), progress)
+    return replace(found, given=row.repository)
+
+
+def _add(registry: Registry, model: Path | str, how: Adding, progress: Progress) -> Added:
+    path = Path(model)
+    try:
+        if path.suffix == SUFFIX:
+            found = read_fingerprint(path)
+            name = how.name or how.facts.repository or found.name
+            facts = merged(_catalogued(how.facts.repository or name), how.facts)
+            return replace(_claim(registry, found, facts, name, force=how.force), given=utf8(model))
+        opened = how.settings.open(path)
+        repository, revision = repository_of(path)
+        name = how.name or how.facts.repository or (repository if path.is_dir() else "") or opened.name
+        background = _catalogued(how.facts.repository or repository)
+        how = replace(how, facts=merged(Facts(repository=repository, revision=revision), how.facts))
+        done: list[tuple[Addition, Entry]] = []
+        for key in dict.fromkeys((PUBLIC, how.settings.key)):
+            under = replace(how, settings=replace(how.settings, key=key))
+            done.append(_made(registry, opened, name, background, under, progress))
+    except TensorGuardError as error:
+        return Added(utf8(model), "failed", error=error)
+    statuses = {status for status, _ in done}
+    return Added(utf8(model), next(each for each in _ORDER if each in statuses), tuple(entry for _, entry in done))
+
+
+def _made(
+    registry: Registry, model: Model, name: str, background: Facts, how: Adding, progress: Progress
+) -> tuple[Addition, Entry]:
+    """Add a model's fingerprint of one key, computed from its weights unless it is there."""
+    existing = _existing(registry, name, how.settings.key.identity())
+    facts = merged(background, existing.facts if existing else Facts(), how.facts)
+    if existing is not None and not how.force and _is_current(registry, existing, model):
+        if facts == existing.facts:
+            return "there already", existing
+        return "facts changed", registry.add(registry.fingerprint(existing), facts, name=name, origin=existing.origin)
+    found = fingerprint_model(model, settings=how.settings, workers=how.workers, progress=progress)
+    if existing is not None and existing.source_digest != source_digest(found):
+        if existing.verified and not how.force:
+            _refuse(existing)
+        facts = merged(background, how.facts)  # what was said of other weights is not true of these
+    return "replaced" if existing else "added", registry.add(found, facts, name=name)
+
+
+def _claim(registry: Registry, found: Fingerprint, facts: Facts, name: str, *, force: bool) -> Added:
+    """Add somebody's fingerprint, unverified; what was verified here goes before it."""
+    existing = _existing(registry, name, found.sketches.key if found.sketches else "")
+    if existing is not None and existing.verified and not force:
+        if existing.source_digest != source_digest(found):
+            _refuse(existing)
+        return Added(name, "there already", (existing,))
+    entry = registry.add(found, facts, name=name, origin="imported", verified=False)
+    if existing is None:
+        return Added(name, "added", (entry,))
+    same = (entry.fingerprint, entry.facts, existing.verified) == (existing.fingerprint, existing.facts, False)
+    return Added(name, "there already" if same else "replaced", (entry,))
+
+
+def _existing(registry: Registry, name: str, key: str) -> Entry | None:
+    found = registry.find(name, key)
+    return found if found is not None and found.name == name else None
+
+
+def _is_current(registry: Registry, entry: Entry, model: Model) -> bool:
+    """Say whether an entry was made here of this very model, and the model's files have not changed since."""
+    try:
+        stored = registry.path(entry).stat().st_mtime_ns
+        same = registry.fingerprint(entry).header_digest == model.header_digest
+    except (TensorGuardError, OSError):
+        return False
+    added = int(datetime.fromisoformat(entry.added).timestamp() * 1e9)
+    return entry.verified and same and model.modified < max(stored, added)
+
+
+def _refuse(existing: Entry) -> NoReturn:
+    raise UsageError(
+        f"the registry has verified weights of the name {quote(existing.name)}, and these are others",
+        hint="give these another name (--name), or replace those (--force)",
+    )
+
+
+def _catalogued(repository: str) -> Facts:
+    row = known(repository)
+    return row.facts if row else Facts()

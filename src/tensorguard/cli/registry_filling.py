@@ -1,0 +1,164 @@
+"""`tensorguard registry add`, `build` and `import`: put something into a registry."""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from tensorguard.cli.bar import progress
+from tensorguard.cli.options import BASE, DEVICE, KEY_FILE, QUIET, REGISTRY, SEARCH, key, registry_folder
+from tensorguard.cli.output import JSON, deliver
+
+if TYPE_CHECKING:
+    from tensorguard.registry.entry import Facts
+    from tensorguard.registry.outcome import Added
+
+WORKERS = typer.Option(None, min=1, help="How many threads.", show_default="all processors")
+_RELEASED = re.compile(r"\d{4}-\d{2}(-\d{2})?", re.ASCII)
+
+
+def add(
+    models: list[Path] = typer.Argument(metavar="MODEL...", help="Model folders, files, adapters or *.tgfp."),
+    name: str | None = typer.Option(None, help="What to call it.", show_default="its repository or its own name"),
+    repository: str = typer.Option(
+        "", metavar="ORG/NAME", help="Where it is published; the catalogue's facts of it are taken."
+    ),
+    revision: str = typer.Option("", help="Its commit or tag."),
+    family: str = typer.Option("", help='Such as "Llama 3.1".'),
+    publisher: str = typer.Option("", help="Who published it."),
+    licence: str = typer.Option("", help="Licence id as model cards give it."),
+    parent: list[str] = typer.Option([], "--parent", help="A model that it was made of; repeatable."),
+    relation: str = typer.Option("", help="What it is of its parents: finetune, merge, quantized, adapter ..."),
+    released: str = typer.Option("", help="YYYY-MM-DD or YYYY-MM."),
+    key_file: Path | None = KEY_FILE,
+    base: Path | None = BASE,
+    search: list[Path] = SEARCH,
+    device: str = DEVICE,
+    workers: int | None = WORKERS,
+    force: bool = typer.Option(
+        False, "--force", help="Compute what is there, too, and replace other weights of the same name."
+    ),
+    folder: Path | None = REGISTRY,
+    as_json: bool = JSON,
+    quiet: bool = QUIET,
+) -> None:
+    """Fingerprint models and add them; what is there is skipped, so it can be called again after an interruption.
+
+    A .tgfp is somebody's claim: it is marked unverified until `registry verify` computes it from the weights.
+
+    \b
+    tensorguard registry add ./Llama-3.1-8B --repository meta-llama/Llama-3.1-8B
+    tensorguard registry add models/* --key-file secret.key
+    """
+    from tensorguard.api.fingerprints import Settings
+    from tensorguard.api.registry import Adding, add_models
+    from tensorguard.errors import utf8
+    from tensorguard.registry.entry import Facts
+    from tensorguard.registry.registry import Registry
+
+    facts = Facts(repository, revision, family, publisher, licence, tuple(parent), relation, released)
+    _require_sound(facts)
+    settings = Settings(device=device, key=key(key_file), base=base, search=tuple(search))
+    how = Adding(facts, name, settings, force, workers)
+    place = registry_folder(folder)
+    with Registry(place, create=True) as opened, progress(quiet=quiet) as listener:
+        outcomes = list(add_models(opened, models, how, listener))
+    described = {"registry": utf8(place), "key": settings.key.identity(), "force": force}
+    _deliver("registry-add", outcomes, described, as_json=as_json)
+
+
+def build(
+    catalogue: Path | None = typer.Argument(None, help="A catalogue: tab-separated, with the columns of the one that ships."),
+    shipped: bool = typer.Option(False, "--shipped", help="The catalogue that comes with TensorGuard."),
+    search: list[Path] = typer.Option(
+        [], "--search", metavar="DIR", help="Where models lie as ORG/NAME, ORG--NAME or NAME; repeatable."
+    ),
+    key_file: Path | None = KEY_FILE,
+    device: str = DEVICE,
+    workers: int | None = WORKERS,
+    force: bool = typer.Option(
+        False, "--force", help="Compute what is there, too, and replace other weights of the same name."
+    ),
+    folder: Path | None = REGISTRY,
+    as_json: bool = JSON,
+    quiet: bool = QUIET,
+) -> None:
+    """Add the models of a catalogue that are on this machine: in the hub's cache, or below a folder to be searched.
+
+    \b
+    tensorguard registry build --shipped
+    tensorguard registry build my-catalogue.tsv --search /data/models
+    """
+    from tensorguard.api.at_hand import hub_folder
+    from tensorguard.api.fingerprints import Settings
+    from tensorguard.api.registry import Adding
+    from tensorguard.api.registry import build as run
+    from tensorguard.errors import NotFoundError, UsageError, utf8
+    from tensorguard.registry.catalogue import catalogue as shipped_rows
+    from tensorguard.registry.catalogue import read_catalogue
+    from tensorguard.registry.registry import Registry
+
+    if (catalogue is None) is not shipped:
+        raise UsageError(
+            "one catalogue is built from", hint="give a file, or --shipped for the one that comes with TensorGuard"
+        )
+    rows = shipped_rows() if catalogue is None else read_catalogue(catalogue)
+    folders = [*search, hub_folder()]
+    settings = Settings(device=device, key=key(key_file), search=tuple(folders))
+    how = Adding(settings=settings, force=force, workers=workers)
+    place = registry_folder(folder)
+    with Registry(place, create=True) as opened, progress(quiet=quiet) as listener:
+        outcomes = list(run(opened, rows, folders, how, listener))
+    described = {
+        "registry": utf8(place),
+        "catalogue": "shipped" if catalogue is None else utf8(catalogue),
+        "search": [utf8(each) for each in folders],
+        "key": settings.key.identity(),
+        "force": force,
+    }
+    _deliver("registry-build", outcomes, described, as_json=as_json)
+    if outcomes and all(outcome.status == "not at hand" for outcome in outcomes):
+        raise NotFoundError("none of the catalogue's models is at hand", hint="name the folder that holds them: --search DIR")
+
+
+def import_(
+    file: Path = typer.Argument(help="What `registry export` wrote."),
+    force: bool = typer.Option(False, "--force", help="Replace also what was verified here."),
+    folder: Path | None = REGISTRY,
+    as_json: bool = JSON,
+) -> None:
+    """Add an archive's fingerprints as claims, marked unverified; all of it is checked before anything is written.
+
+    \b
+    tensorguard registry import known.tar
+    """
+    from tensorguard.api.registry import import_archive
+    from tensorguard.errors import utf8
+
+    place = registry_folder(folder)
+    outcomes = sorted(import_archive(place, file, force=force), key=lambda outcome: outcome.given)
+    described = {"registry": utf8(place), "archive": utf8(file), "force": force}
+    _deliver("registry-import", outcomes, described, as_json=as_json)
+
+
+def _require_sound(facts: "Facts") -> None:
+    from tensorguard.registry.catalogue import RELATIONS
+
+    if facts.relation and facts.relation not in RELATIONS:
+        raise typer.BadParameter(f"one of {', '.join(RELATIONS)}", param_hint="--relation")
+    if facts.released and not _RELEASED.fullmatch(facts.released):
+        raise typer.BadParameter("YYYY-MM-DD or YYYY-MM", param_hint="--released")
+
+
+def _deliver(kind: str, outcomes: Sequence["Added"], settings: dict[str, object], *, as_json: bool) -> None:
+    from tensorguard.errors import PartialError
+    from tensorguard.reports.registry import added
+
+    failed = [outcome.error for outcome in outcomes if outcome.status == "failed" and outcome.error]
+    if len(failed) == len(outcomes) == 1:
+        raise failed[0]
+    deliver(added(kind, outcomes, settings), [], as_json=as_json)
+    if failed:
+        raise PartialError(f"{len(failed)} of {len(outcomes)} models failed", hint="the list above says why")

@@ -1,0 +1,40 @@
+"""What keeps a registry sound: finding what is damaged, and removing what killed processes left behind."""
+
+from collections.abc import Iterator
+
+from tensorguard.errors import InputError, TensorGuardError, quote
+from tensorguard.registry import rows
+from tensorguard.registry.database import Database
+from tensorguard.registry.files import Files
+
+
+def sweep(database: Database, files: Files) -> int:
+    """Remove the files that no entry names; returns how many.
+
+    They are looked for without a lock, and looked at again under it: no writer is then between a file and its row.
+    """
+    with database.reading() as connection:
+        orphans = [(path, digest) for path, digest in files.all() if not digest or not rows.is_used(connection, digest)]
+    if not orphans:
+        return 0
+    with database.writing() as connection:
+        return sum(files.discard(path) for path, digest in orphans if not digest or not rows.is_used(connection, digest))
+
+
+def damage(database: Database, files: Files) -> Iterator[tuple[str, TensorGuardError]]:
+    """Yield what is damaged: the name of an entry, or an empty one for the database itself, and what is wrong."""
+    try:
+        with database.reading() as connection:
+            found = [text for (text,) in connection.execute("PRAGMA integrity_check(20)") if text != "ok"]
+            found += [f"row of {table} without its {of}" for table, _, of, _ in connection.execute("PRAGMA foreign_key_check")]
+        for text in found:
+            yield "", InputError(f"the registry's database is damaged ({quote(text)})", where=database.path)
+        for entry in rows.listed(database, None):
+            try:
+                files.require_whole(entry.fingerprint)
+            except TensorGuardError as error:
+                with database.reading() as connection:
+                    if entry in [now for _, now in rows.named(connection, entry.name, entry.key)]:
+                        yield entry.name, error
+    except InputError as error:
+        yield "", error
