@@ -125,6 +125,15 @@ def test_a_publisher_may_give_its_own_models_under_new_terms() -> None:
     assert rules(kept(), *real) == []
 
 
+def test_a_sibling_is_no_proof() -> None:
+    base, sibling = entry("org/free", "mit"), entry("other/tuned", "cc-by-nc-4.0", "org/free")
+    derived = scan(relative(sibling, "derived", "fine-tuned"))
+    for said, expected in (("org/free", "warning"), ("org/unheard-of", "error"), ("other/tuned", "error")):
+        declared = claims("# mine", licence="mit", base_model=said)
+        every = findings(declared, derived, obligations(derived, (base, sibling)), (base, sibling))
+        assert [each.severity for each in every if each.rule == "TG204"] == [expected], said
+
+
 def test_each_duty_is_named_once() -> None:
     twice = scan(relative(LLAMA), relative(entry("org/llama-too", "llama3.2")))
     known = [each.entry for each in twice.relatives]

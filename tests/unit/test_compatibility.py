@@ -24,6 +24,9 @@ KNOWN = licences()
         ("apache-2.0", "modified-mit", "has a limit of users or revenue"),
         ("apache-2.0", "mrl", "allows no commercial use"),
         ("gemma", "llama3.1", "prescribes words to display"),
+        ("cc0-1.0", "apache-2.0", "wants its notices kept"),
+        ("cc0-1.0", "mit", "wants its text kept"),
+        ("unlicense", "cc-by-nc-4.0", "allows no commercial use"),
     ],
 )  # fmt: skip
 def test_what_is_dropped(claimed: str, parent: str, because: str) -> None:

@@ -11,6 +11,7 @@ from spdx_python_model import load_data
 
 from support import audits
 from support.validation import check_cyclonedx, check_sarif, check_spdx
+from tensorguard.errors import UsageError
 from tensorguard.licences.audit import Audit
 from tensorguard.licences.claims import Claim
 from tensorguard.reports.cyclonedx import to_cyclonedx
@@ -82,6 +83,13 @@ def test_the_time_of_an_spdx_document_is_that_of_the_source_if_set(monkeypatch: 
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "1700000000")
     creation = next(each for each in json.loads(to_spdx(audits.pruned()))["@graph"] if each["type"] == "CreationInfo")
     assert creation["created"] == "2023-11-14T22:13:20Z"
+
+
+@pytest.mark.parametrize("epoch", ["yesterday", "1" * 30, "1.5"])
+def test_a_time_that_is_none_is_refused(epoch: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", epoch)
+    with pytest.raises(UsageError, match="SOURCE_DATE_EPOCH"):
+        to_spdx(audits.pruned())
 
 
 def test_a_broken_document_is_refused_by_the_schemas() -> None:

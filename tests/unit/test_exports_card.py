@@ -11,6 +11,7 @@ from support.lineages import pair
 from tensorguard.licences.audit import Audit
 from tensorguard.licences.claims import Claim
 from tensorguard.licences.licence import licences
+from tensorguard.licences.obligations import Obligation
 from tensorguard.lineage.kinds import Kind
 from tensorguard.registry.entry import Facts
 from tensorguard.reports.model_card import HUB_LICENCES, to_card
@@ -92,6 +93,16 @@ def test_a_relative_that_is_no_parent_is_named_below_only() -> None:
         text = to_card(replace(audit, scan=scan, obligations=()))
         assert "base_model" not in text
         assert said in text
+
+
+def test_what_is_not_measured_or_not_verified_is_called_so() -> None:
+    audit = audits.fine_tune()
+    (each,) = audit.scan.relatives
+    scan = replace(audit.scan, relatives=(replace(each, entry=replace(each.entry, verified=False)),))
+    grandparent = Obligation("", None, "grandparent", ("llama-3.1-8b",), False)
+    text = to_card(replace(audit, scan=scan, obligations=(*audit.obligations, grandparent)))
+    assert "somebody's claim, not verified" in text
+    assert "`grandparent` is under a licence that is not known (an ancestor by record, not measured)" in text
 
 
 def test_ids_that_the_hub_takes_are_ids_that_we_know() -> None:

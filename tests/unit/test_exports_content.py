@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from packageurl import PackageURL
 
 from support import audits
 from support.lineages import pair
@@ -61,10 +62,16 @@ def test_parents_of_a_merge_are_ancestors() -> None:
         (relative("derived", -3.0), 0.999),
         (relative("derived", -6.0, how="certain"), 0.999999),
         (relative("related", 0.0), 0.0),
+        (relative("shares-components", 0.0, how="certain"), 0.999999),
     ],
 )
 def test_only_equal_weights_are_certain(found: Relative, expected: float) -> None:
     assert confidence(found) == expected
+
+
+def test_somebodys_claim_makes_nothing_certain() -> None:
+    found = relative("identical", 0.0)
+    assert confidence(replace(found, entry=replace(found.entry, verified=False))) == 0.999999
 
 
 @pytest.mark.parametrize(
@@ -72,7 +79,7 @@ def test_only_equal_weights_are_certain(found: Relative, expected: float) -> Non
     [
         ("org/name", "ABCDEF", "pkg:huggingface/org/name@abcdef"),
         ("org/name", "", "pkg:huggingface/org/name"),
-        ("org/name", "refs/pr/1", "pkg:huggingface/org/name@refs%2Fpr%2F1"),
+        ("org/name", "refs/pr/1", "pkg:huggingface/org/name@refs/pr/1"),
         ("org/name", "a b\ud800", "pkg:huggingface/org/name"),
         ("org/na me?#@", "x", None),
         ("name", "", None),
@@ -86,6 +93,7 @@ def test_package_urls(repository: str, revision: str, expected: str | None) -> N
     facts = replace(audits.LLAMA, repository=repository, revision=revision)
     found = purl(Entry("base", "public", facts=facts))
     assert (found and found.to_string()) == expected
+    assert found is None or PackageURL.from_string(found.to_string()) == found
 
 
 def test_what_the_secret_key_denies_is_in_no_pedigree() -> None:
@@ -166,9 +174,12 @@ def test_licences_in_spdx() -> None:
         ("models/child", "README.md", ("models/child/README.md", "%SRCROOT%")),
         ("models/child", "", ("models/child", "%SRCROOT%")),
         ("models/child.gguf", "README.md", ("models/README.md", "%SRCROOT%")),
-        ("/home/me/child", "README.md", ("README.md", "%MODEL%")),
-        ("/home/me/child", "", ("child", "%MODEL%")),
-        ("../child", "a b.md", ("a%20b.md", "%MODEL%")),
+        ("/home/me/child", "README.md", ("child/README.md", "%FOLDER%")),
+        ("/home/me/child", "", ("child", "%FOLDER%")),
+        ("/home/me/child.gguf", "README.md", ("README.md", "%FOLDER%")),
+        ("../child", "a b.md", ("child/a%20b.md", "%FOLDER%")),
+        ("..", "README.md", ("README.md", "%FOLDER%")),
+        (".", "README.md", ("README.md", "%SRCROOT%")),
         ("child", "../../etc/x", ("child/etc/x", "%SRCROOT%")),
         ("child", "/etc/x", ("child/etc/x", "%SRCROOT%")),
     ],

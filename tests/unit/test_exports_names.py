@@ -103,17 +103,23 @@ def test_spdx(text: str) -> None:
     )
 
 
-@given(HOSTILE)
+@given(HOSTILE.filter(bool))
 @example("` `` ```")
+@example("--")
 @settings(deadline=None, max_examples=150)
 def test_card(text: str) -> None:
     made = to_card(audits.renamed(audits.fine_tune(), text))
-    _, front, section = made.split("---\n", 2)
+    front, section = parts(made)
     found = yaml.safe_load(front)
     assert found["base_model"] == plain(f"{text}/{text}")
     assert found.keys() <= {"base_model", "base_model_relation", "license", "license_name", "license_link"}
     assert all(type(each) is str for each in found.values())
-    assert marks(section) == marks(to_card(audits.renamed(audits.fine_tune(), "name")).split("---\n", 2)[2])
+    assert marks(section) == marks(parts(to_card(audits.renamed(audits.fine_tune(), "name")))[1])
+
+
+def parts(card: str) -> tuple[str, str]:
+    front, _, section = card.removeprefix("---\n").partition("\n---\n")
+    return front, section
 
 
 def marks(section: str) -> list[str]:

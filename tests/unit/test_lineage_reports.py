@@ -213,7 +213,7 @@ def test_pictures_of_hostile_names(draw: Callable[[], Figure]) -> None:
 def test_names_are_harmless_everywhere(document: Any) -> None:
     for text in (plain(document), to_html(document)):
         assert not {"\x1b", "\u202e"} & set(text)
-    assert "<script" not in to_html(document)
+    assert to_html(document).count("<script") == 2, "the page's own data and script"
 
 
 def test_a_matrix_of_verdicts_has_a_mark_for_each() -> None:

@@ -101,13 +101,13 @@ def test_missing_words_are_as_if_never_asked_for() -> None:
 
 def test_between_anchors_is_the_same_with_a_place_for_every_anchor() -> None:
     M, E = weights(2), anchors(2)
-    raw, gram, present = E @ M @ E.T, E @ E.T, np.ones(WORDS, bool)
-    present[[1, 5]] = False
-    found, expected = between_anchors(raw, gram, present), whitened(raw, gram, present)
+    E[[1, 5]] = 0
+    raw, gram = (E @ M @ E.T).astype(np.float16), E @ E.T
+    found, expected = between_anchors(raw, gram), whitened(raw, gram, E.any(1))
     assert found.shape == (BLOCKS, 5, WORDS, WORDS)
     assert not found[..., [1, 5], :].any()
     assert not found[..., [1, 5]].any()
-    np.testing.assert_allclose(cosines(found, found), cosines(expected, expected), atol=1e-12)
+    np.testing.assert_allclose(cosines(found, found), cosines(expected, expected), atol=1e-5)
 
 
 def test_float16_costs_next_to_nothing() -> None:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from tensorguard.api.at_hand import find_model
 from tensorguard.api.fingerprints import Settings, fingerprint_model
 from tensorguard.api.known import named
-from tensorguard.errors import TensorGuardError, UsageError
+from tensorguard.errors import TensorGuardError, UsageError, quote
 from tensorguard.fingerprint.base import Fingerprint
 from tensorguard.fingerprint.sketch_file import tensors
 from tensorguard.fingerprint.sketches import Sketches
@@ -95,7 +95,7 @@ def _verified(
         return Verified(entry, "failed", str(error))
     contradiction = _contradiction(claimed, found)
     if contradiction:
-        return Verified(entry, "contradicted", contradiction)
+        return Verified(entry, "contradicted", f"{contradiction} (compared with {quote(place)})")
     now = entry if entry.verified else registry.add(found, entry.facts, name=entry.name, origin=entry.origin)
     return Verified(now, "confirmed")
 

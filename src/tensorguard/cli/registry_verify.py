@@ -44,8 +44,8 @@ def verify(
     settings = Settings(device=device, key=key(key_file), base=base, search=tuple(search))
     place = registry_folder(folder)
     with Registry(place) as opened, progress(quiet=quiet) as listener:
-        problems = [str(error) for name, error in opened.damage() if not name]
-        swept = 0 if problems else opened.sweep()
+        problems = [] if names else [str(error) for name, error in opened.damage() if not name]
+        swept = 0 if names or problems else opened.sweep()
         found = list(
             run(opened, names or (), model=model, search=search, settings=settings, workers=workers, progress=listener)
         )

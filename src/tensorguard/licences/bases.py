@@ -77,6 +77,22 @@ def kin_of_record(relative: Relative, found: Sequence[Base], known: Sequence[Ent
     )
 
 
+def doubtful(scan: Scan, found: Sequence[Base], known: Sequence[Entry]) -> frozenset[str]:
+    """Return the names of relatives that may be siblings rather than ancestors, where weights do not tell which came first.
+
+    These are undeclared ones that are only `related`, or that are recorded as made of a declared base.
+    """
+    declared = {entry.name for each in found for entry in each.declared.entries}
+    unsure = [each for each in scan.relatives if each.entry.name not in declared and each.lineage.direction == "unknown"]
+    names = []
+    for each in unsure:
+        ancestors = [*lineage_of(each.entry.name, known), *lineage_of(each.entry.facts.repository, known)]
+        sibling = any(means(base.declared.name, name) for base in found for name in ancestors)
+        if sibling or each.lineage.verdict == "related":
+            names.append(each.entry.name)
+    return frozenset(names)
+
+
 def lineage_of(name: str, known: Sequence[Entry]) -> Iterator[str]:
     """Yield the names of a model's known ancestors, nearest first, as registry and catalogue have them."""
     seen, next_ones = {name}, [name]

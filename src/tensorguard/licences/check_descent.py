@@ -134,7 +134,10 @@ def _shared(relative: Relative) -> str:
 def _nothing_known(scan: Scan) -> Finding:
     compared = bool(scan.relatives or scan.others)
     searched = f"{scan.searched:,} known model{'s were' if scan.searched != 1 else ' was'} searched"
-    said = searched if compared else "there is no known model to compare it with"
+    later = [called(each.entry) for each in scan.relatives if each.descends and each.lineage.verdict in LINKED]
+    said = (
+        f"{later[0]} was made of it; {searched}" if later else searched if compared else "there is nothing to compare it with"
+    )
     undecided = scan.verdict == "inconclusive" and scan.others
     message = "whether a known model is a relative cannot be told" if undecided else "no known model is shown to be an ancestor"
     return broken("TG903", message, shown=f"{said}; what is not in the registry cannot be excluded")

@@ -2,7 +2,8 @@
 
 import re
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import replace
 
 from tensorguard.errors import quote
 from tensorguard.licences.audit import Finding, Severity
@@ -18,8 +19,14 @@ _POLICY = re.compile(
 )
 
 
-def duties(claims: Claims, obligations: Sequence[Obligation]) -> Iterator[Finding]:
-    """Yield the duties that are not kept, each once."""
+def duties(claims: Claims, obligations: Sequence[Obligation], unsure: Collection[str] = ()) -> Iterator[Finding]:
+    """Yield the duties that are not kept, each once.
+
+    Args:
+        claims: What the model says of itself.
+        obligations: What its ancestors oblige to.
+        unsure: Names of ancestors that may be siblings: no error rests on them alone.
+    """
     seen = set()
     for each in obligations:
         if each.duty is None or (each.licence, each.duty.id) in seen:
@@ -27,7 +34,16 @@ def duties(claims: Claims, obligations: Sequence[Obligation]) -> Iterator[Findin
         seen.add((each.licence, each.duty.id))
         finding = _unkept(each, each.duty, claims)
         if finding is not None:
-            yield finding
+            yield replace(finding, severity=_severity(finding, each, unsure))
+
+
+def _severity(finding: Finding, obligation: Obligation, unsure: Collection[str]) -> Severity:
+    """Return how bad a finding is: milder if the ancestor may be none, or is a permissive one on record alone."""
+    known = licences().get(obligation.licence)
+    if known is not None and known.permissive and not obligation.measured:
+        return "note"
+    doubtful = bool({obligation.ancestor, *obligation.through} & set(unsure))
+    return "warning" if doubtful and finding.severity == "error" else finding.severity
 
 
 def published_name(claims: Claims) -> tuple[str, str]:

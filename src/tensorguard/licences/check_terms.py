@@ -1,10 +1,10 @@
 """Whether the declared licence is one that the ancestors' licences allow: TG201 to TG206 and TG904."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from tensorguard.errors import quote
-from tensorguard.licences.audit import Finding
+from tensorguard.licences.audit import Finding, Severity
 from tensorguard.licences.claims import Claims
 from tensorguard.licences.compatibility import compatible
 from tensorguard.licences.licence import Licence, identify, licences
@@ -42,8 +42,14 @@ def declarations(claims: Claims) -> tuple[Declaration, ...]:
     return tuple(found)
 
 
-def terms(claims: Claims, obligations: Sequence[Obligation]) -> Iterator[Finding]:
-    """Yield what is wrong with the declared licence."""
+def terms(claims: Claims, obligations: Sequence[Obligation], unsure: Collection[str] = ()) -> Iterator[Finding]:
+    """Yield what is wrong with the declared licence.
+
+    Args:
+        claims: What the model says of itself.
+        obligations: What its ancestors oblige to.
+        unsure: Names of ancestors that may be siblings: no error rests on them alone.
+    """
     found = declarations(claims)
     ancestors = {each.licence: each for each in reversed(obligations)}
     if not found:
@@ -62,22 +68,25 @@ def terms(claims: Claims, obligations: Sequence[Obligation]) -> Iterator[Finding
             continue
         for each in found:
             if each.licence is not None:
-                yield from _compatible(each, each.licence, licence, obligation)
+                yield from _compatible(each, each.licence, licence, obligation, unsure)
     yield from _differing(claims, found)
 
 
-def _compatible(said: Declaration, declared: Licence, licence: Licence, obligation: Obligation) -> Iterator[Finding]:
+def _compatible(
+    said: Declaration, declared: Licence, licence: Licence, obligation: Obligation, unsure: Collection[str]
+) -> Iterator[Finding]:
     reason = compatible(declared, licence)
     if reason is None:
         return
+    severity: Severity | None = "warning" if {obligation.ancestor, *obligation.through} & set(unsure) else None
     claimed = f"{said.source}: {quote(said.text)}"
     shown = f"{reason}; {quote(obligation.ancestor)} is under it ({licence.source}){_through(obligation, ', ')}"
     if licence.commercial == "no" and declared.commercial != "no":
         message = f"{declared.name} allows commercial use, and {licence.name} of {quote(obligation.ancestor)} does not"
-        yield broken("TG204", message, shown=shown, claimed=claimed, where=_file(said))
+        yield broken("TG204", message, severity=severity, shown=shown, claimed=claimed, where=_file(said))
     else:
         message = f"{declared.name} is declared, and {licence.name} of {quote(obligation.ancestor)} does not allow that"
-        yield broken("TG203", message, shown=shown, claimed=claimed, where=_file(said))
+        yield broken("TG203", message, severity=severity, shown=shown, claimed=claimed, where=_file(said))
 
 
 def _differing(claims: Claims, found: Sequence[Declaration]) -> Iterator[Finding]:

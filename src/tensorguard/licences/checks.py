@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from tensorguard.errors import quote
 from tensorguard.licences.audit import SEVERITIES, Finding
-from tensorguard.licences.bases import bases, called
+from tensorguard.licences.bases import bases, called, doubtful
 from tensorguard.licences.check_config import configuration
 from tensorguard.licences.check_descent import descent
 from tensorguard.licences.check_duties import duties
@@ -44,14 +44,14 @@ def _all(
     claims: Claims, scan: Scan, obligations: Sequence[Obligation], known: Sequence[Entry], shapes: Shapes | None
 ) -> Iterator[Finding]:
     declared = bases(claims, scan, known)
-    obligations = binding(obligations, known)
+    obligations, unsure = binding(obligations, known), doubtful(scan, declared, known)
     yield from descent(claims, scan, declared, known)
     yield from relation(claims, scan, declared)
     if any(claims.of(field) for field in _SAID) or claims.card or claims.texts:
-        yield from terms(claims, obligations)
+        yield from terms(claims, obligations, unsure)
     else:
         yield broken("TG905", "no file says what the model comes from, or under which licence it is")
-    yield from duties(claims, obligations)
+    yield from duties(claims, obligations, unsure)
     yield from configuration(claims, shapes)
 
 

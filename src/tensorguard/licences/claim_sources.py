@@ -76,6 +76,7 @@ _DENIED = re.compile(
     r"\b(?:not|never|no|instead|rather|than|without|unlike|\w+n['’]t|tokeni[sz]er|head|heads|classifier|projector|to)\b",
     re.IGNORECASE,
 )
+_HEADING = re.compile(r"^#.*$", re.MULTILINE)
 _TITLE = re.compile(r"^#[ \t]+(\S.*)$", re.MULTILINE)
 _UNSEEN = re.compile(r"<!--.*?(?:-->|\Z)|```.*?(?:```|\Z)", re.DOTALL)
 
@@ -92,7 +93,7 @@ def of_card(fields: Mapping[str, Any], body: str) -> Iterator[Claim]:
     shown = prose(body)
     if title := _TITLE.search(shown):
         yield from _claims("title", title[1], "README.md: title")
-    for sentence in _SENTENCE.split(shown):
+    for sentence in _SENTENCE.split(_HEADING.sub(r"\n\n\g<0>\n\n", shown)):
         line = " ".join(sentence.split())
         found = _SCRATCH.search(line)
         said = line[max(0, found.start() - _AROUND) : found.end() + _AROUND] if found else ""

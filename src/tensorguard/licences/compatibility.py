@@ -9,6 +9,9 @@ BINDING: tuple[DutyKind, ...] = (
 )  # fmt: skip
 """Duties that a claimed licence has to carry on, the heaviest first. Copies and notices go beside a licence, whichever it is."""
 
+_NOTICES: tuple[DutyKind, ...] = ("attribution", "notice", "licence-text")
+"""What even permissive licences ask for; a dedication to the public domain gives away what is not one's own."""
+
 _WORDED: tuple[DutyKind, ...] = ("name", "display", "threshold")
 """Of these the words or numbers have to be the same, too."""
 
@@ -21,6 +24,9 @@ _WORDS: dict[DutyKind, str] = {
     "outputs": "has terms on models made with its outputs",
     "name": "prescribes a name",
     "display": "prescribes words to display",
+    "attribution": "wants credit kept",
+    "notice": "wants its notices kept",
+    "licence-text": "wants its text kept",
 }
 
 _COMMERCIAL = ("no", "conditions", "yes")
@@ -33,7 +39,11 @@ def strictest(of: Iterable[Licence]) -> Licence | None:
 
 def dropped(claimed: Licence, parent: Licence) -> tuple[Duty, ...]:
     """Return the parent's binding duties that the claimed licence does not carry on, the heaviest first."""
-    if parent.relicensing or claimed.id == parent.id:
+    if claimed.id == parent.id:
+        return ()
+    if not claimed.duties and any(duty.kind in _NOTICES for duty in parent.duties):
+        return tuple(duty for duty in parent.duties if duty.kind in (*BINDING, *_NOTICES))
+    if parent.relicensing:
         return ()
     found = [duty for duty in parent.duties if duty.kind in BINDING and not _carried(duty, claimed)]
     return tuple(sorted(found, key=lambda duty: BINDING.index(duty.kind)))

@@ -19,7 +19,8 @@ def path_scores(similarity: NDArray[np.floating]) -> NDArray[np.floating]:
     Returns:
         Of shape (...).
     """
-    return _best_sums(_shallow_first(similarity))[-1][-1]
+    best: NDArray[np.floating] = _best_sums(_shallow_first(similarity))[-1][-1]
+    return best
 
 
 def best_path(similarity: NDArray[np.floating]) -> Pairs:

@@ -7,7 +7,7 @@ file that no row names, and whoever holds the lock knows that nobody is between 
 
 import contextlib
 import difflib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,7 +24,7 @@ from tensorguard.fingerprint.file import encode_fingerprint
 from tensorguard.formats.atomic import make_folder
 from tensorguard.limits import MAX_FACT_CHARACTERS
 from tensorguard.progress import Progress, Silent
-from tensorguard.registry import rows, upkeep
+from tensorguard.registry import browsing, rows, upkeep
 from tensorguard.registry.database import Database
 from tensorguard.registry.entry import Entry, Facts, Hit, Origin
 from tensorguard.registry.files import Files
@@ -217,6 +217,16 @@ class Registry:
     def damage(self) -> Iterator[tuple[str, TensorGuardError]]:
         """Yield what is damaged: the name of an entry, or an empty one for the database itself, and what is wrong."""
         return upkeep.damage(self._database, self._files)
+
+    def page(self, words: Sequence[str] = (), key: str | None = None, after: tuple[str, str] = ("", ""), most: int = 50) -> list[Entry]:
+        """Return the next entries after a (name, key) whose name or facts hold every word; see `browsing.page`."""
+        with self._database.reading() as connection:
+            return browsing.page(connection, [utf8(word) for word in words], key, after, most)
+
+    def children(self, names: Collection[str], key: str = "public", most: int = 50) -> list[Entry]:
+        """Return entries whose facts name one of these few names or repositories as a parent; see `browsing.children`."""
+        with self._database.reading() as connection:
+            return browsing.children(connection, [utf8(name) for name in names], key, most)
 
     def _discard(self, digests: set[str]) -> None:
         """Remove files that no entry names any more; what cannot be removed now is left to `sweep`."""

@@ -126,7 +126,8 @@ def space(connection: sqlite3.Connection, key: str, basis: str, dimensions: int)
 
 def sharing(connection: sqlite3.Connection, digests: Iterable[int], key: str, most: int) -> dict[int, int]:
     """Return the ids of a key's entries that share most digests, with how many."""
-    text = """SELECT entry, count(*) AS shared FROM digest JOIN entry ON entry.id = digest.entry
+    # CROSS: SQLite would begin with all entries of the key (sqlite.org/optoverview.html, section 8.1).
+    text = """SELECT entry, count(*) AS shared FROM digest CROSS JOIN entry ON entry.id = digest.entry
         WHERE value IN (SELECT value FROM json_each(?)) AND entry.key = ? GROUP BY entry ORDER BY shared DESC, entry LIMIT ?"""
     return dict(connection.execute(text, (_listed(digests), key, most)).fetchall())
 

@@ -18,7 +18,7 @@ from tensorguard.fingerprint.base import Fingerprint, TensorDigest
 from tensorguard.fingerprint.sketches import Sketches
 from tensorguard.probes.bits import raw
 from tensorguard.probes.rademacher import signs
-from tensorguard.signals.operator_evidence import FEWEST, Operators, between_anchors, fixed_basis
+from tensorguard.signals.operator_evidence import FEWEST, between_anchors, fixed_basis
 
 BASES = ("fixed", "words", "ids")
 """The vectors' names; vectors of one basis are compared with each other only."""
@@ -85,17 +85,16 @@ def _telling(each: TensorDigest) -> bool:
     return not each.constant and each.elements >= SMALLEST and ":" not in each.role and each.role not in FORMULA_ROLES
 
 
-def _pooled(operators: Operators) -> Vector:
+def _pooled(operators: NDArray[np.floating]) -> Vector:
     """Return the means over blocks, each operator's of norm 1, in one vector."""
-    return np.concatenate([_unit(each.ravel()) for each in operators.sum(0)])
+    return np.concatenate([_unit(each.ravel()) for each in operators.sum(0, dtype=np.float64)])
 
 
 def _between(stored: NDArray[np.float16], gram: NDArray[np.float32]) -> Vector:
     """Return the means over blocks between a model's anchors; zeros where it has too few."""
-    present = np.diagonal(gram) > 0
-    if present.sum() < FEWEST:
+    if (np.diagonal(gram) > 0).sum() < FEWEST:
         return np.zeros(stored.shape[1:]).ravel()
-    return _pooled(between_anchors(stored, gram, present))
+    return _pooled(between_anchors(stored, gram))
 
 
 def _rows(anchors: NDArray[np.float32]) -> Vector:

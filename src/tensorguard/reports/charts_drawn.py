@@ -15,7 +15,8 @@ from tensorguard.reports.terminal import printable_sentence
 
 # Anchors of matplotlib's viridis: even to the eye, readable with any common colour blindness and in grey.
 _VIRIDIS = (
-    (68, 1, 84), (71, 45, 123), (59, 82, 139), (44, 114, 142), (33, 145, 140), (40, 174, 128), (94, 201, 98), (173, 220, 48), (253, 231, 37),
+    (68, 1, 84), (71, 45, 123), (59, 82, 139), (44, 114, 142), (33, 145, 140),
+    (40, 174, 128), (94, 201, 98), (173, 220, 48), (253, 231, 37),
 )  # fmt: skip
 _LEVELS = 32
 _SIDE = 440.0
@@ -154,10 +155,12 @@ def _data(chart: Chart) -> dict[str, Any]:
             return {
                 "kind": "graph",
                 "nodes": [
-                    {"label": printable_sentence(node.label), "tag": node.tag, "facts": _facts(node.facts)} for node in chart.nodes
+                    {"label": printable_sentence(node.label), "tag": node.tag, "facts": _facts(node.facts)}
+                    for node in chart.nodes
                 ],
                 "edges": [
-                    [each.parent, each.child, printable_sentence(each.note), each.measured, each.directed] for each in chart.edges
+                    [each.parent, each.child, printable_sentence(each.note), each.measured, each.directed]
+                    for each in chart.edges
                 ],
             }
         case Bars():

@@ -60,7 +60,7 @@ def machine(audit: Audit) -> dict[str, Any]:
         "files": claims.files,
         "bases": [_base(each) for each in _bases(audit, claims)],
         "relatives": [_relative(each) for each in audit.scan.relatives],
-        "obligations": audit.obligations,
+        "obligations": [_obligation(each) for each in audit.obligations],
     }
 
 
@@ -126,7 +126,7 @@ def _tables(audit: Audit, claims: Claims, declared: Sequence[Base]) -> list[Tabl
     made = []
     if audit.findings:
         made.append(
-            Table("Findings", ("rule", "severity", "what is wrong", "claimed", "shown", "what to do"), _rows(audit), _FINDINGS)
+            Table("Findings", ("rule", "severity", "what is wrong", "what shows it", "what to do"), _rows(audit), _FINDINGS)
         )
     if declared:
         rows: list[list[Cell]] = [
@@ -153,7 +153,7 @@ def _tables(audit: Audit, claims: Claims, declared: Sequence[Base]) -> list[Tabl
 
 def _rows(audit: Audit) -> list[list[Cell]]:
     return [
-        [each.rule, each.severity, each.message, each.claimed or None, each.shown or None, each.fix or None]
+        [each.rule, each.severity, each.message, "; ".join(filter(None, (each.claimed, each.shown))) or None, each.fix]
         for each in audit.findings
     ]
 
@@ -168,6 +168,17 @@ def _finding(each: Finding) -> dict[str, Any]:
         "claimed": each.claimed,
         "fix": each.fix,
         "where": each.where,
+    }
+
+
+def _obligation(each: Obligation) -> dict[str, Any]:
+    return {
+        "licence": each.licence,
+        "duty": each.duty,
+        "ancestor": each.ancestor,
+        "through": each.through,
+        "measured": each.measured,
+        "link": each.link,
     }
 
 

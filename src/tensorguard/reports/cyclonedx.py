@@ -18,7 +18,7 @@ from cyclonedx.spdx import is_supported_id
 from tensorguard.licences.audit import Audit
 from tensorguard.licences.licence import identify
 from tensorguard.lineage.scan import Relative
-from tensorguard.reports.pedigree import Place, certain, confidence, identifier, numbers, purl, relatives, revision
+from tensorguard.reports.pedigree import Place, asked, certain, confidence, identifier, numbers, purl, relatives, revision
 from tensorguard.reports.plain import plain, to_json
 from tensorguard.reports.scan_wording import descent
 from tensorguard.reports.wording import p_value
@@ -123,8 +123,7 @@ def _facts(audit: Audit) -> Iterator[tuple[str, str]]:
     for parent in scan.parents.parents if scan.parents else ():
         yield "merge_weight", f"{parent.name}: {parent.weight:.3f} ({parent.low:.3f} to {parent.high:.3f})"
     for each in audit.obligations:
-        asked = each.duty.text if each.duty else "its duties are not known here, so it has to be read"
-        yield "obligation", f"{each.licence or 'unknown licence'}, because of {each.ancestor}: {asked}"
+        yield "obligation", asked(each)
     for finding in audit.findings:
         yield f"finding:{finding.severity}", f"{finding.rule}: {finding.message}"
 

@@ -1,5 +1,7 @@
 """The family of a scanned model as a graph: what it was measured against, and what people say these were made of."""
 
+from itertools import pairwise
+
 from tensorguard.licences.audit import Audit
 from tensorguard.lineage.scan import Relative
 from tensorguard.registry.entry import Entry, Facts
@@ -28,17 +30,17 @@ class _Family:
         self.nodes = [Node(scan.name, "subject", "this model", [("location", audit.location), ("digest", audit.source_digest)])]
         self.edges: list[Edge] = []
         self._known: dict[str, int] = {}
-        merged = {each.name for each in scan.parents.parents} if scan.parents else set()
+        self._weights = {each.name: each.weight for each in scan.parents.parents} if scan.parents else {}
         for each in scan.relatives:
             self._relative(each)
         for each in scan.relatives:
-            self._measured(each, parent=each.entry.name in merged)
+            self._measured(each, best=each is scan.best)
         for each in scan.relatives:
             for parent in each.entry.facts.parents:
                 self._said(parent, each.entry.name, each.entry.facts.relation or "parent")
         for duty in audit.obligations:
             chain = (*duty.through, duty.ancestor)
-            for child, ancestor in zip(chain, chain[1:], strict=False):
+            for child, ancestor in pairwise(chain):
                 self._said(ancestor, child, "parent")
 
     def _relative(self, each: Relative) -> None:
@@ -48,20 +50,25 @@ class _Family:
             self._known.setdefault(each.entry.facts.repository, place)
         self.nodes.append(Node(name, TONES[each.lineage.verdict], WORDS[each.lineage.verdict], _facts(each.entry)))
 
-    def _measured(self, each: Relative, *, parent: bool) -> None:
+    def _measured(self, each: Relative, *, best: bool) -> None:
         lineage, node = each.lineage, self._known[each.entry.name]
+        parent = len(self._weights) > 1 and each.entry.name in self._weights
         note = done(lineage.kinds) if lineage.verdict == "derived" else WORDS[lineage.verdict]
+        note = f"parent of a merge, weight {self._weights[each.entry.name]:.2f}" if parent else note
         directed = parent or lineage.direction != "unknown"
-        ends = (0, node) if each.descends and not parent else (node, 0)
+        above = parent or lineage.direction == "first from second" or (best and not each.descends)
+        ends = (node, 0) if above else (0, node)  # of unknown direction only the best stands above
         self.edges.append(Edge(*ends, f"{note}; {sure(each.log10_p, lineage.how)}", measured=True, directed=directed))
 
     def _said(self, parent: str, child: str, relation: str) -> None:
-        places = {(each.parent, each.child) for each in self.edges}
+        places = {(each.parent, each.child) for each in self.edges if not each.measured}
         if child not in self._known or (parent not in self._known and len(self.nodes) >= _MOST):
             return
         if parent not in self._known:
             self._known[parent] = len(self.nodes)
-            self.nodes.append(Node(parent, "unknown", "by hearsay", [("known from", f"the parents that {child} is said to have")]))
+            self.nodes.append(
+                Node(parent, "unknown", "by hearsay", [("known from", f"the parents that {child} is said to have")])
+            )
         ends = (self._known[parent], self._known[child])
         if ends[0] != ends[1] and ends not in places:
             self.edges.append(Edge(*ends, f"{relation}, by what people say", measured=False))

@@ -39,7 +39,9 @@ HOW = {
 _STATUS: dict[Status, Tone] = {"same": "linked", "linked": "linked", "independent": "clear", "inconclusive": "unknown"}
 _BASES = {"fixed": "fixed basis", "words": "token space, by words", "ids": "token space, by numbers"}
 
-EFFECT = Measure("effect", 1.0, SMALLEST_DERIVED, f"from an effect of {SMALLEST_DERIVED:g} on models count as derived; 1 is a copy, 0 chance")
+EFFECT = Measure(
+    "effect", 1.0, SMALLEST_DERIVED, f"from an effect of {SMALLEST_DERIVED:g} on models count as derived; 1 is a copy, 0 chance"
+)
 CHANCE = Measure("p-value", -SMALLEST_LOG10_P, -ALARM, f"beyond the line p < 1e{ALARM:.0f}: alarm", logarithmic=True)
 
 _MAP = (
@@ -112,13 +114,22 @@ def components(lineage: Lineage) -> list[Bars]:
     """Return the components as bars; empty where nothing is known of them."""
     if not lineage.components:
         return []
-    return [Bars("components", "Component by component", _COMPONENTS, (EFFECT, CHANCE), [_bar(each) for each in lineage.components])]
+    return [
+        Bars("components", "Component by component", _COMPONENTS, (EFFECT, CHANCE), [_bar(each) for each in lineage.components])
+    ]
 
 
 def _bar(component: Component) -> Bar:
     name = "MLP" if component.name == "mlp" else component.name
     facts: Facts = (("status", component.status), ("how sure", sure(component.log10_p, component.how)))
-    return Bar(name, measured(component.effect, component.log10_p), _texts(component), _STATUS[component.status], component.status, facts)
+    return Bar(
+        name,
+        measured(component.effect, component.log10_p),
+        _texts(component),
+        _STATUS[component.status],
+        component.status,
+        facts,
+    )
 
 
 def measured(effect: float | None, log10_p: float) -> Sequence[float | None]:

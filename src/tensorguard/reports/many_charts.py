@@ -7,7 +7,9 @@ from tensorguard.lineage.pair import Pair
 from tensorguard.reports.charts import Chart, Heatmap, Panel
 from tensorguard.reports.effects import effects
 
-_NOTE = "How alike the blocks of each two models act: 1 is a copy, 0 chance, empty not comparable. Like models stand side by side."
+_NOTE = (
+    "How alike the blocks of each two models act: 1 is a copy, 0 chance, empty not comparable. Like models stand side by side."
+)
 
 
 def charts(pairs: Sequence[Pair]) -> list[Chart]:

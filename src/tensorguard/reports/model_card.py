@@ -97,7 +97,8 @@ def _section(audit: Audit, bases: Sequence[Relative]) -> Iterator[str]:
         yield f"- {_related(scan, each)}"
     if not related:
         yield f"- No relative was found or confirmed ({scan.verdict}). That does not show that the model was trained from scratch."
-    yield f"- Compared with {scan.searched:,} known model{'' if scan.searched == 1 else 's'}; digest of the weights {_code(audit.source_digest)}."
+    among = f"{scan.searched:,} known model{'' if scan.searched == 1 else 's'}"
+    yield f"- Compared with {among}; digest of the weights {_code(audit.source_digest)}."
     for words in _words(audit, "name"):
         yield f"- The name of this model has to begin with {' or '.join(map(_code, words))}."
     for words in _words(audit, "notice"):
@@ -106,8 +107,8 @@ def _section(audit: Audit, bases: Sequence[Relative]) -> Iterator[str]:
         (each.licence, each.ancestor, each.measured) for each in audit.obligations
     ):
         known = licences().get(licence)
-        called = f"[{known.name}]({known.source})" if known else _code(licence or "unknown licence")
-        yield f"- {_code(ancestor)} is under: {called}{'' if measured else ' (an ancestor by record, not measured)'}."
+        called = f"[{known.name}]({known.source})" if known else _code(licence) if licence else "a licence that is not known"
+        yield f"- {_code(ancestor)} is under {called}{'' if measured else ' (an ancestor by record, not measured)'}."
     yield f"- Measured on the weights by TensorGuard {__version__}. Not legal advice."
 
 
@@ -130,7 +131,13 @@ def _related(scan: Scan, each: Relative) -> str:
 
 
 def _surely(each: Relative) -> str:
-    return "certain: equal digests" if certain(each) else f"{p_value(each.log10_p)}, corrected for all tests and known models"
+    identity, lineage = each.lineage.identity, each.lineage
+    said = f"{p_value(each.log10_p)}, corrected for all tests and known models"
+    if certain(each):
+        said = "certain: equal digests"
+    elif lineage.how == "certain" and identity is not None:
+        said = f"certain: {identity.equal} of {identity.comparable} trained matrices are equal"
+    return said if each.entry.verified else f"{said}; its fingerprint is somebody's claim, not verified"
 
 
 def _words(audit: Audit, kind: str) -> list[tuple[str, ...]]:

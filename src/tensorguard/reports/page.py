@@ -57,7 +57,8 @@ def to_html(document: Document) -> str:
 def policy() -> str:
     """Return the page's content security policy: our script by its SHA-256, our styles, pictures inside the page, nothing else."""
     digest = base64.b64encode(hashlib.sha256(_part("page.js").encode()).digest()).decode()
-    return f"default-src 'none'; script-src 'sha256-{digest}'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
+    rest = "style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
+    return f"default-src 'none'; script-src 'sha256-{digest}'; {rest}"
 
 
 @cache

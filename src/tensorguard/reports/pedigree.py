@@ -7,7 +7,8 @@ from typing import Literal
 
 from packageurl import PackageURL
 
-from tensorguard.errors import utf8
+from tensorguard.errors import quote, utf8
+from tensorguard.licences.obligations import Obligation
 from tensorguard.lineage.scan import Relative, Scan
 from tensorguard.registry.entry import Entry
 
@@ -16,7 +17,7 @@ Place = Literal["ancestor", "descendant", "variant"]
 LEAST_DOUBT = 1e-6
 """No p-value makes a link surer than this: it is the level at which models count as linked."""
 
-_REPOSITORY = re.compile(r"([\w.-]{0,96}\w[\w.-]{0,96})/([\w.-]{0,96}\w[\w.-]{0,96})", re.ASCII)
+_REPOSITORY = re.compile(r"(?=[.-]*\w)([\w.-]{1,96})/(?=[.-]*\w)([\w.-]{1,96})", re.ASCII)
 _REVISION = re.compile(r"[\w./-]{1,250}", re.ASCII)
 
 _NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "https://arxiv.org/abs/2506.01631")
@@ -55,9 +56,13 @@ def certain(relative: Relative) -> bool:
 def confidence(relative: Relative) -> float:
     """Return how sure it is that the two are not independent, from 0 to 1: 1 for equal weights, else 1 - p, `LEAST_DOUBT` short of 1.
 
-    It does not say that this model, and not a close relative of it, is the parent.
+    It does not say that this model, and not a close relative of it, is the parent. An imported fingerprint, which is somebody's
+    claim until it is verified, makes nothing certain.
     """
-    return 1.0 if certain(relative) else round(1.0 - max(10.0 ** min(relative.log10_p, 0.0), LEAST_DOUBT), 6)
+    if certain(relative) and relative.entry.verified:
+        return 1.0
+    p = 0.0 if certain(relative) or relative.lineage.how == "certain" else 10.0 ** min(relative.log10_p, 0.0)
+    return round(1.0 - max(p, LEAST_DOUBT), 6)
 
 
 def numbers(relative: Relative) -> Mapping[str, str | float | bool]:
@@ -90,6 +95,14 @@ def purl(entry: Entry) -> PackageURL | None:
 def revision(entry: Entry) -> str | None:
     """Return a model's revision; None if it is not known, or no name of a commit, branch or tag."""
     return entry.facts.revision if _REVISION.fullmatch(entry.facts.revision) else None
+
+
+def asked(obligation: Obligation) -> str:
+    """Return what an ancestor's licence asks for, a sentence; of a model that only shares parts, it holds for these."""
+    licence, duty = quote(obligation.licence or "unknown")[1:-1], obligation.duty
+    text = duty.text if duty else "its duties are not known here, so it has to be read."
+    parts = " This holds for what was taken over." if obligation.link in ("related", "shares-components") else ""
+    return f"The licence {licence} of {quote(obligation.ancestor)}: {text}{parts}"
 
 
 def identifier(*parts: str) -> str:

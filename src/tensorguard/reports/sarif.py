@@ -14,10 +14,9 @@ from urllib.parse import quote as percent
 import blake3
 
 from tensorguard.licences.audit import Audit, Finding
-from tensorguard.licences.obligations import Obligation
 from tensorguard.licences.rules import RULES
 from tensorguard.lineage.scan import Relative
-from tensorguard.reports.pedigree import numbers, place
+from tensorguard.reports.pedigree import asked, numbers, place
 from tensorguard.reports.plain import plain, to_json
 from tensorguard.reports.scan_wording import descent
 from tensorguard.version import __version__
@@ -104,7 +103,7 @@ def _duties(audit: Audit) -> Iterator[dict[str, Any]]:
             "ruleId": OBLIGATION,
             "kind": "review",
             "level": "none",
-            "message": _message(_asked(each)),
+            "message": _message(asked(each)),
             "locations": [_location(audit)],
             "partialFingerprints": {"tensorguardObligation/v1": mark},
             "properties": {
@@ -113,13 +112,9 @@ def _duties(audit: Audit) -> Iterator[dict[str, Any]]:
                 "ancestor": each.ancestor,
                 "through": list(each.through),
                 "measured": each.measured,
+                **({"link": each.link} if each.link else {}),
             },
         }
-
-
-def _asked(each: Obligation) -> str:
-    asked = each.duty.text if each.duty else "its duties are not known here, so it has to be read"
-    return f"The licence {plain(each.licence) or 'unknown'} of '{plain(each.ancestor)}': {asked}"
 
 
 def _lineage(audit: Audit) -> Iterator[dict[str, Any]]:
@@ -154,29 +149,28 @@ _PLACES = {
 
 def _location(audit: Audit, where: str = "") -> dict[str, Any]:
     """Return where a result belongs: the model, or a file of its folder."""
-    root = PurePath(audit.location)
+    root, base = PurePath(audit.location), _base(audit)
+    if base == _FOLDER:
+        root = PurePath(root.name if root.name != ".." else ".")
     folder = root.parent if root.suffix in _FILES else root
     inside = [part for part in PurePath(where).parts if part not in ("/", "..")]
     path = folder.joinpath(*inside) if inside else root
-    if _base(audit) == _MODEL:
-        path = PurePath(*inside) if inside else PurePath(root.name or ".")
+    uri = percent(path.as_posix().encode("utf-8", "backslashreplace"))
     return {
-        "physicalLocation": {
-            "artifactLocation": {"uri": percent(path.as_posix().encode("utf-8", "backslashreplace")), "uriBaseId": _base(audit)}
-        },
+        "physicalLocation": {"artifactLocation": {"uri": uri, "uriBaseId": base}},
         "logicalLocations": [{"name": audit.scan.name, "kind": "resource"}],
     }
 
 
 _FILES = (".safetensors", ".gguf", ".tgfp")
-_HERE, _MODEL = "%SRCROOT%", "%MODEL%"
-_BASES = {_HERE: "The folder that the model's path is relative to.", _MODEL: "The model's folder."}
+_ROOT, _FOLDER = "%SRCROOT%", "%FOLDER%"
+_BASES = {_ROOT: "The folder that the model's path is relative to.", _FOLDER: "The folder that the model lies in."}
 
 
 def _base(audit: Audit) -> str:
     """Return what paths are relative to; absolute ones say too much of whoever ran the scan, and code scanning refuses them."""
     path = PurePath(audit.location)
-    return _MODEL if path.is_absolute() or ".." in path.parts else _HERE
+    return _FOLDER if path.is_absolute() or ".." in path.parts else _ROOT
 
 
 def _message(text: str) -> dict[str, str]:

@@ -93,7 +93,14 @@ def _bar(each: Relative) -> Bar:
     found = "not comparable" if lineage.effect is None else f"{lineage.effect:.2f}"
     chance = "certain" if lineage.how == "certain" else p_value(each.log10_p)
     texts = (f"{found}, {chance}", chance)
-    return Bar(each.entry.name, measured(lineage.effect, each.log10_p), texts, TONES[lineage.verdict], WORDS[lineage.verdict], about(each))
+    return Bar(
+        each.entry.name,
+        measured(lineage.effect, each.log10_p),
+        texts,
+        TONES[lineage.verdict],
+        WORDS[lineage.verdict],
+        about(each),
+    )
 
 
 def about(each: Relative) -> Facts:
@@ -134,10 +141,14 @@ def _duty(group: Sequence[Obligation]) -> Item:
     licence = known.name if known else first.licence or "unknown licence"
     because = ", ".join(dict.fromkeys(each.ancestor for each in group))
     chains = dict.fromkeys(" → ".join((*each.through, each.ancestor)) for each in group if each.through)
-    link = "measured on weights" if any(each.measured for each in group) else "said by the registry or the catalogue, not measured"
+    link = (
+        "measured on weights" if any(each.measured for each in group) else "said by the registry or the catalogue, not measured"
+    )
     facts = [("licence", licence), ("because of", because), ("by way of", "; ".join(chains)), ("link", link)]
     if first.duty is None:
-        return Item(f"Read the licence of {because}: its duties are not known here.", "shared", licence, [f for f in facts if f[1]])
+        return Item(
+            f"Read the licence of {because}: its duties are not known here.", "shared", licence, [f for f in facts if f[1]]
+        )
     facts += [
         ("clause", first.duty.clause),
         ("exactly", first.duty.value),

@@ -13,11 +13,12 @@ from typing import Any
 
 from spdx_python_model import v3_0_1 as spdx
 
+from tensorguard.errors import UsageError, quote
 from tensorguard.licences.audit import Audit
 from tensorguard.licences.licence import Licence, identify
 from tensorguard.lineage.scan import Relative
 from tensorguard.registry.entry import Facts
-from tensorguard.reports.pedigree import confidence, identifier, numbers, place, purl, revision
+from tensorguard.reports.pedigree import asked, confidence, identifier, numbers, place, purl, revision
 from tensorguard.reports.plain import plain, to_json
 from tensorguard.reports.scan_wording import descent
 from tensorguard.version import __version__
@@ -32,14 +33,22 @@ def to_spdx(audit: Audit) -> str:
     """Return an audit as an SPDX document; equal audits give equal text but for the time of creation.
 
     That is the time now, or SOURCE_DATE_EPOCH (reproducible-builds.org) where it is set.
+
+    Raises:
+        UsageError: SOURCE_DATE_EPOCH is no time.
     """
     tree = spdx.JSONLDSerializer().serialize_data(_Writer(audit).document(), force_at_graph=True)
     return to_json(tree)
 
 
 def _created() -> datetime:
-    epoch = os.environ.get("SOURCE_DATE_EPOCH", "")
-    return datetime.fromtimestamp(int(epoch), UTC) if epoch.isdecimal() else datetime.now(UTC).replace(microsecond=0)
+    epoch = os.environ.get("SOURCE_DATE_EPOCH")
+    if not epoch:
+        return datetime.now(UTC).replace(microsecond=0)
+    try:
+        return datetime.fromtimestamp(int(epoch), UTC)
+    except (ValueError, OverflowError, OSError):
+        raise UsageError(f"SOURCE_DATE_EPOCH is no number of seconds since 1970: {quote(epoch)}") from None
 
 
 class _Writer:
@@ -47,8 +56,8 @@ class _Writer:
 
     def __init__(self, audit: Audit) -> None:
         self._audit = audit
-        names = [each.entry.name for each in audit.scan.relatives]
-        self._stem = f"urn:uuid:{identifier(audit.source_digest, audit.scan.name, *names)}"
+        said = [f"{each.entry} {numbers(each)}" for each in audit.scan.relatives]
+        self._stem = f"urn:uuid:{identifier(audit.source_digest, descent(audit.scan), *said, *self._remarks())}"
         self._made: list[Any] = []
         self._licences: dict[str, Any] = {}
         self._creation = spdx.CreationInfo(specVersion="3.0.1", created=_created())
@@ -103,8 +112,7 @@ class _Writer:
 
     def _remarks(self) -> Iterator[str]:
         for each in self._audit.obligations:
-            asked = each.duty.text if each.duty else "its duties are not known here, so it has to be read"
-            yield f"Obligation of {each.licence or 'an unknown licence'}, because of {each.ancestor}: {asked}"
+            yield f"Obligation: {asked(each)}"
         for finding in self._audit.findings:
             yield f"Finding {finding.rule} ({finding.severity}): {finding.message}"
 

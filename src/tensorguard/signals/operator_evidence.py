@@ -9,6 +9,7 @@ is allowed for by a composite null (`null_draws.judge` with a margin).
 """
 
 from collections.abc import Iterator, Sequence
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,11 +44,13 @@ _NEXT_TO_NOTHING = 1e-6
 _ROUNDING = 1e-14
 """Directions with a smaller share of the largest eigenvalue of the operators' squares are rounding."""
 
-_CHUNK = 16
-"""Rotations at a time."""
+_TURNED = 2**20
+"""Numbers turned at a time."""
 
 Operators = NDArray[np.float64]
 """Of shape (B, 5, n, n), each of Frobenius norm 1, or all zeros where missing."""
+
+Real = TypeVar("Real", np.float32, np.float64)
 
 
 def fixed_basis(stored: NDArray[np.int8]) -> Operators:
@@ -75,25 +78,24 @@ def whitened(raw: NDArray[np.floating], gram: NDArray[np.floating], present: NDA
         Of shape (B, operators, m - 1, m - 1).
     """
     H = _centred_basis(int(present.sum()))
-    values, vectors = np.linalg.eigh(H @ _among(gram, present) @ H.T)
-    compared = len(values) - round(MEANING * len(values))
-    kept = values > max(values[compared - 1] * CUT_OFF, values[-1] * NOISE, 1e-12)
-    kept[compared:] = False
-    side = (vectors[:, kept] / np.sqrt(values[kept])) @ vectors[:, kept].T @ H
-    return _scaled(side @ _among(raw, present) @ side.T, vectors[:, kept] @ vectors[:, kept].T)
+    root, kept = _inverse_root(H @ _among(gram, present) @ H.T)
+    side = root @ H
+    return _scaled(side @ _among(raw, present) @ side.T, kept)
 
 
-def between_anchors(raw: NDArray[np.floating], gram: NDArray[np.floating], present: NDArray[np.bool_]) -> Operators:
-    """Return `whitened` operators between the anchors themselves, of shape (B, operators, n, n), zeros where one is not present.
+def between_anchors(raw: NDArray[np.float16], gram: NDArray[np.floating]) -> NDArray[np.float32]:
+    """Return `whitened` operators between the anchors that one model has, float32 of shape (B, operators, n, n), zeros at those it lacks.
 
-    The inverse square root is symmetric: what stands for an anchor hardly depends on which others are present. So operators of models
-    that lack different anchors can be compared before it is known which both have: of 32 words, a model keeps a cosine of 0.9 to itself
-    if 2 are missing, 0.76 if 4 are, 0.6 if 8 are.
+    The inverse root is symmetric: what stands for an anchor hardly depends on which others are there. So operators of models that lack
+    different anchors can be compared before it is known which both have: of 32 words, a model keeps a cosine of 0.9 to itself if 2 are
+    missing, 0.76 if 4 are, 0.6 if 8 are.
     """
-    H = _centred_basis(int(present.sum()))
-    side = np.zeros((H.shape[0], len(present)))
-    side[:, present] = H
-    return side.T @ whitened(raw, gram, present) @ side
+    present = np.diagonal(gram) > 0
+    H = np.zeros((int(present.sum()) - 1, len(gram)))
+    H[:, present] = _centred_basis(len(H) + 1)
+    root, kept = _inverse_root(H @ gram.astype(np.float64) @ H.T)
+    side = (H.T @ root @ H).astype(np.float32)
+    return _scaled(side @ raw.astype(np.float32) @ side.T, H.T @ kept @ H)
 
 
 def centred(matrix: NDArray[np.floating], present: NDArray[np.bool_]) -> Operators:
@@ -135,8 +137,9 @@ def rotated_means(
     left = {o: (U.T @ A[:, o] @ U).astype(np.float32).reshape(-1, m) for o in used}
     right = {o: (V.T @ B[:, o] @ V).transpose(1, 2, 0).astype(np.float32, "C").reshape(n, -1) for o in used}
     turns = U.T.astype(np.float32) @ rotations @ V.astype(np.float32)
-    for start in range(0, len(turns), _CHUNK):
-        S = turns[start : start + _CHUNK]
+    step = max(1, _TURNED // max(1, (len(A) + len(B)) * m * n))
+    for start in range(0, len(turns), step):
+        S = turns[start : start + step]
         means = np.zeros((len(S), len(components), len(A), len(B)), np.float32)
         for inside, operators in groups.items():
             found = np.zeros((len(S), len(A), len(B)), np.float32)
@@ -176,7 +179,10 @@ def _spanned(M: Operators) -> NDArray[np.float64]:
     In token space m is about two thirds of n: the leading and the weakest directions are left out.
     """
     flat = M.reshape(-1, *M.shape[-2:])
-    values, vectors = np.linalg.eigh(sum(np.tensordot(flat, flat, ((0, side), (0, side))) for side in (1, 2)))
+    if len(flat) == 1:  # it is turned as soon as projected
+        return np.eye(M.shape[-1])
+    rows, columns = (np.tensordot(flat, flat, ((0, side), (0, side))) for side in (2, 1))
+    values, vectors = np.linalg.eigh(rows + columns)
     basis: NDArray[np.float64] = vectors[:, values > _ROUNDING * values[-1]]
     return basis
 
@@ -184,7 +190,8 @@ def _spanned(M: Operators) -> NDArray[np.float64]:
 def _shares(A: Operators, B: Operators, components: Sequence[Sequence[int]]) -> NDArray[np.float64]:
     """Return 1 / how many operators of each component both blocks have, of shape (components, LA, LB); 1 where that is none."""
     both = _both(A, B)
-    return 1 / np.maximum(np.stack([both[list(operators)].sum(0) for operators in components]), 1)
+    counts: NDArray[np.intp] = np.stack([both[list(operators)].sum(0) for operators in components])
+    return 1 / np.maximum(counts, 1)
 
 
 def _both(A: Operators, B: Operators) -> NDArray[np.bool_]:
@@ -193,14 +200,24 @@ def _both(A: Operators, B: Operators) -> NDArray[np.bool_]:
     return both
 
 
-def _scaled(M: Operators, identity: NDArray[np.float64]) -> Operators:
-    """Take the multiple of the (projected) identity out and scale to norm 1; what is next to nothing becomes zero."""
-    whole = np.linalg.norm(M, axis=(-2, -1), keepdims=True)
+def _scaled(M: NDArray[Real], identity: NDArray[np.float64]) -> NDArray[Real]:
+    """Take the multiple of the (projected) identity out and scale to norm 1; what is next to nothing becomes zero. M is overwritten."""
+    rest = M * M
+    whole = np.sqrt(rest.sum((-2, -1), keepdims=True))
     share = np.trace(M, axis1=-2, axis2=-1)[..., None, None] / max(float(np.trace(identity)), 1.0)
-    rest = M - share * identity
-    norm = np.linalg.norm(rest, axis=(-2, -1), keepdims=True)
-    scaled: Operators = np.where(norm > _NEXT_TO_NOTHING * whole, rest / np.maximum(norm, 1e-300), 0.0)
-    return scaled
+    np.subtract(M, np.multiply(share, identity.astype(M.dtype), out=rest), out=rest)
+    norm = np.sqrt(np.multiply(rest, rest, out=M).sum((-2, -1), keepdims=True))
+    rest /= np.where(norm > _NEXT_TO_NOTHING * whole, norm, np.inf)
+    return rest
+
+
+def _inverse_root(gram: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the inverse root without the directions left out, and the projector on those kept, both of the shape of `gram`."""
+    values, vectors = np.linalg.eigh(gram)
+    compared = len(values) - round(MEANING * len(values))
+    kept = values > max(values[compared - 1] * CUT_OFF, values[-1] * NOISE, 1e-12)
+    kept[compared:] = False
+    return (vectors[:, kept] / np.sqrt(values[kept])) @ vectors[:, kept].T, vectors[:, kept] @ vectors[:, kept].T
 
 
 def _among(M: NDArray[np.floating], present: NDArray[np.bool_]) -> NDArray[np.float64]:

@@ -37,7 +37,9 @@ def draw_relatives(scan: Scan) -> Figure:
     height = top + down + bottom
     figure = new_figure(_WIDTH, height)
     wide = 4.9 if mapped else 9.0
-    axes = figure.add_axes((0.35 / _WIDTH, (bottom + down - _ROW * len(found)) / height, wide / _WIDTH, _ROW * len(found) / height))
+    axes = figure.add_axes(
+        (0.35 / _WIDTH, (bottom + down - _ROW * len(found)) / height, wide / _WIDTH, _ROW * len(found) / height)
+    )
     _bars(axes, found)
     if mapped:
         _map(figure, scan, found[0], (6.9 / _WIDTH, (bottom + down - _MAP) / height, _MAP / _WIDTH, _MAP / height))

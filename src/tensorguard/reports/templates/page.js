@@ -71,7 +71,7 @@ function heatmap(section, chart) {
     );
     if (panel.marks.some(here)) read.append(make("p", {}, `Ring: ${chart.mark}.`));
     if (panel.path.some(here)) read.append(make("p", {}, `Line: ${chart.path}.`));
-    if (best !== cell.column) read.append(make("p", {}, `Highest in this row: ${number(panel.values[cell.row][best])} at ${chart.columns[best]}.`));
+    if (panel.values[cell.row][best] > value) read.append(make("p", {}, `Highest in this row: ${number(panel.values[cell.row][best])} at ${chart.columns[best]}.`));
     if (cell.held) read.append(make("p", {}, "Held; Escape or another click lets go."));
   }
 
