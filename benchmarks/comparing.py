@@ -1,4 +1,4 @@
-"""How long `tensorguard compare` of two fingerprints takes: reading the files, all before the null draws, the draws.
+"""How long `tensorguard compare` of two fingerprints takes: reading the files, all but the null draws, the draws; and a first look.
 
     python -m benchmarks.comparing [--folder DIR] [--rounds 9]
 
@@ -24,6 +24,7 @@ import tensorguard
 from benchmarks import synthetic
 from tensorguard.fingerprint.file import read_fingerprint, write_fingerprint
 from tensorguard.lineage import operator_tests
+from tensorguard.lineage.screening import Screen
 from tensorguard.lineage.verdict import compare_lineage
 
 SIZE = 0.82
@@ -43,15 +44,20 @@ class Draws:
         self.seconds += time.process_time() - started
 
 
-def once(first: Path, second: Path) -> tuple[float, float, float]:
-    """Return CPU seconds of reading, of comparing without the draws, and of the draws."""
+def once(first: Path, second: Path) -> tuple[float, float, float, float]:
+    """Return CPU seconds of reading, of comparing without the draws, of the draws, and of a first look among many (`screening`)."""
     started = time.process_time()
     a, b = read_fingerprint(first), read_fingerprint(second)
     read = time.process_time()
     with patch.object(operator_tests, "null_means", Draws()) as draws:
         compare_lineage(a, b)
     compared = time.process_time()
-    return read - started, compared - read - draws.seconds, draws.seconds
+    assert a.sketches
+    assert b.sketches
+    look = Screen(a.sketches)
+    ready = time.process_time()
+    look(b.sketches)
+    return read - started, compared - read - draws.seconds, draws.seconds, time.process_time() - ready
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -59,7 +65,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--folder", type=Path, help="where to write the checkpoints (default: a temporary folder)")
     parser.add_argument("--rounds", type=int, default=9)
     options = parser.parse_args(arguments)
-    table = Table("pair", ".tgfp MB", "reading s", "before the draws s", "draws s", title="Comparing models of 32 blocks")
+    table = Table(
+        "pair", ".tgfp MB", "reading s", "all but the draws s", "draws s", "first look s", title="Comparing models of 32 blocks"
+    )
     with tempfile.TemporaryDirectory(dir=options.folder) as scratch:
         files = []
         for seed in (0, 1):

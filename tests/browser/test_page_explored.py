@@ -106,7 +106,9 @@ def test_relatives_open_and_change_their_measure(opened: Opener) -> None:
     assert not bars.get_by_text("Llama 3.1 Community").is_visible()
     bars.locator("summary").first.press("Enter")
     assert bars.get_by_text("meta/Llama-3.1-8B").is_visible()
-    width = "() => [...document.querySelectorAll('.bars')][0].querySelector('.track[data-n=\"1\"]').getBoundingClientRect().width"
+    width = (
+        "() => [...document.querySelectorAll('.bars')][0].querySelector('.track[data-n=\"1\"]').getBoundingClientRect().width"
+    )
     assert page.evaluate(width) == 0
     bars.get_by_text("p-value", exact=True).click()
     assert page.evaluate(width) > 100
@@ -146,7 +148,9 @@ def test_tables_sort_by_value_and_filter(opened: Opener) -> None:
     rows = [[f"model {at}", value] for at, value in enumerate([10.0, 9, None, 1e-9, -2.5, 1234567, 0, 3, 4, 5])]
     found = opened(Document("compare", "t", "s", {}, tables=[Table("Numbers", ("model", "size"), rows)]))
     page = found.page
-    cells = "() => [...document.querySelectorAll('tbody tr')].filter(each => !each.hidden).map(each => each.cells[1].textContent)"
+    cells = (
+        "() => [...document.querySelectorAll('tbody tr')].filter(each => !each.hidden).map(each => each.cells[1].textContent)"
+    )
     page.get_by_role("button", name="size").click()
     assert page.evaluate(cells) == ["-2.5", "0", "1e-09", "3", "4", "5", "9", "10", "1,234,567", "–"]
     page.get_by_role("button", name="size").press("Enter")

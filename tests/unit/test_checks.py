@@ -1,5 +1,6 @@
 """Descent: what a model says of its base against what a scan shows."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -7,9 +8,10 @@ import pytest
 from support.claimed import claims, entry, relative, scan
 from tensorguard.licences.audit import SEVERITIES
 from tensorguard.licences.checks import findings
+from tensorguard.licences.claim import Claim
 from tensorguard.licences.claims import Claims
 from tensorguard.licences.declared import matching, repository
-from tensorguard.licences.rules import RULES
+from tensorguard.licences.rules import PAGE, RULES
 from tensorguard.licences.shapes import Shapes
 from tensorguard.lineage.mixture import Excluded, Mixture
 from tensorguard.lineage.parents import Weight
@@ -111,7 +113,6 @@ def test_only_components() -> None:
 
 def test_an_adapter_on_another_base() -> None:
     said = claims()
-    from tensorguard.licences.claim import Claim
 
     adapter = Claims((*said.claims, Claim("base_model", "org/other", "adapter_config.json: base_model_name_or_path")))
     assert rules(adapter) == ["TG110"]
@@ -177,7 +178,6 @@ def test_the_parents_of_a_merge() -> None:
 
 def test_two_files_that_name_different_bases() -> None:
     said = claims(base_model="org/base")
-    from tensorguard.licences.claim import Claim
 
     config = Claim("base_model", "org/tuned", "adapter_config.json: base_model_name_or_path")
     both = scan(relative(BASE), relative(TUNED))
@@ -219,3 +219,12 @@ def test_rules_are_well_kept() -> None:
         assert rule.severity in SEVERITIES
         assert rule.means.endswith(".")
         assert rule.help.endswith((".", ")."))
+
+
+def test_every_rule_is_explained_where_it_says() -> None:
+    page = (Path(__file__).parents[2] / PAGE).read_text()
+    for rule in RULES.values():
+        heading = next(line.removeprefix("### ") for line in page.splitlines() if line.startswith(f"### {rule.id} "))
+        assert heading.lower().replace(" ", "-") == rule.anchor
+        assert f"\n*{rule.severity}.* {rule.means}" in page
+        assert f"What to do: {rule.help}" in page

@@ -146,3 +146,12 @@ def test_parents_that_nobody_knows_are_named() -> None:
     assert [(each.licence, each.duty, each.ancestor, each.through, each.measured) for each in duties] == [
         ("", None, "who/knows", ("tuned",), False)
     ]
+
+
+def test_an_unlabelled_upload_does_not_hide_the_older_base_behind_it() -> None:
+    upload = relative(Entry("upload", "public", Facts(licence="apache-2.0", released="2025-03")))
+    base = relative(Entry("base", "public", Facts(licence="llama3.1", released="2024-07-23")))
+    newer = relative(Entry("newer", "public", Facts(licence="gemma", released="2025-09")))
+    assert [each.name for each in ancestors(scan(upload, newer, base), ())] == ["upload", "base"]
+    told = relative(Entry("upload", "public", Facts(licence="apache-2.0", released="2025-03", parents=("other",))))
+    assert [each.name for each in ancestors(scan(told, base), ())] == ["upload", "other"]

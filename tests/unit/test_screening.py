@@ -31,7 +31,7 @@ def relatives(parent: ToyModel) -> dict[str, ToyModel]:
     }
 
 
-@pytest.mark.parametrize("name", relatives(toy_model(1, 1)))
+@pytest.mark.parametrize("name", relatives(toy_model(1)))
 def test_it_is_the_excess_of_the_evidence_but_for_noise(parent: ToyModel, name: str) -> None:
     ours, theirs = sketches(parent), sketches(relatives(parent)[name])
     expected = max(evidence(ours, theirs).excess.values())

@@ -14,6 +14,7 @@ from tensorguard.fingerprint.base import Fingerprint
 from tensorguard.fingerprint.features import vector
 from tensorguard.licences.audit import Audit
 from tensorguard.licences.obligations import obligations
+from tensorguard.licences.relicensed import binding
 from tensorguard.lineage import scan as scanning
 from tensorguard.lineage.scan import COMPARED, Scan
 from tensorguard.probes.rademacher import PUBLIC, Key
@@ -71,12 +72,13 @@ def scan(
                     "this fingerprint is of another key, so nothing can be confirmed", where=model, hint="give the model itself"
                 )
             found = scanning.confirmed(found, _scan(again, known, compared, _under(again, also, known), progress))
+        ancestors = _ancestors(found, known)
         return Audit(
             scan=found,
             location=str(model),
             source_digest=source_digest(fingerprint),
             registry=str(registry),
-            obligations=obligations(found, _ancestors(found, known)),
+            obligations=binding(obligations(found, ancestors), ancestors),
             family=_second_opinion(fingerprint, families or Path(registry) / FAMILIES, required=families is not None),
         )
 

@@ -100,8 +100,8 @@ def parents(scan: Scan) -> tuple[Relative, ...]:
     """Return the relatives that the weights themselves name as what the model was made of, the likeliest first.
 
     These are its copies or, if there is none, the best relative and the parents of a merge; models that share a component which none of
-    the linked ones explains; and, while none of them tells a licence or parents of its own, the next linked one. A relative that clearly
-    derives from the model is none.
+    the linked ones explains; while none of them tells a licence or parents of its own, the next linked one; and, if nobody tells their
+    parents, the nearest base that is older than they are. A relative that clearly derives from the model is none.
     """
     linked = {each.entry.name: each for each in scan.relatives if not _is_child(each)}
     chosen = {name for name, each in linked.items() if each.lineage.verdict in _COPIES}
@@ -110,6 +110,7 @@ def parents(scan: Scan) -> tuple[Relative, ...]:
     for name in linked:
         if not any(_tells(each.entry) for known, each in linked.items() if known in chosen):
             chosen.add(name)
+    chosen |= _older_roots(linked, chosen)
     donors = {name: _components(each) for name, each in linked.items() if each.lineage.verdict == "shares-components"}
     explained = {component for name, each in linked.items() if name not in donors for component in _components(each)}
     for name, components in donors.items():
@@ -131,6 +132,19 @@ def _merged(scan: Scan) -> set[str]:
     if scan.parents is None or scan.parents.method in ("single", "none"):
         return set()
     return {each.name for each in scan.parents.parents} | ({scan.parents.base} if scan.parents.base else set())
+
+
+def _older_roots(linked: dict[str, Relative], chosen: set[str]) -> set[str]:
+    """Return the nearest older base, if nobody tells what the chosen ones were made of: they may be its unlabelled descendants."""
+    facts = [_facts(linked[name].entry) for name in chosen if name in linked]
+    if not facts or any(each.parents for each in facts):
+        return set()
+    oldest = min((each.released for each in facts if each.released), default="9999")
+    for name, each in linked.items():
+        its = _facts(each.entry)
+        if name not in chosen and each.lineage.verdict == "derived" and not its.parents and "" < its.released < oldest:
+            return {name}
+    return set()
 
 
 def _tells(entry: Entry) -> bool:

@@ -71,7 +71,7 @@ def _ready(model: Sketches) -> dict[str, _Ready]:
     for basis, raw, gram in (("words", model.words, model.word_gram), ("ids", model.ids, model.id_gram)):
         if (np.diagonal(gram) > 0).sum() >= FEWEST:
             operators[basis] = between_anchors(raw, gram)
-    return {basis: _Ready(each, np.any(each, axis=(2, 3))) for basis, each in operators.items()}
+    return {basis: _Ready(each, np.any(each, axis=(2, 3))) for basis, each in operators.items() if len(each)}
 
 
 def _turned(operators: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -1,7 +1,7 @@
 """Looking through a registry page by page, however many entries it has: only what is shown is held in memory.
 
 A search for words goes over the rows in the order in which they are shown and ends with the page: at worst, where hardly anything fits,
-it reads all rows (about a second for a million).
+it reads all rows (two to five seconds for a million).
 """
 
 import json

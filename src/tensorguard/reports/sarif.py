@@ -178,7 +178,7 @@ def _message(text: str) -> dict[str, str]:
 
 
 def _sentence(text: str) -> str:
-    return text if text.endswith((".", "!", "?")) else f"{text}."
+    return f"{text[0].upper()}{text[1:]}{'' if text.endswith(('.', '!', '?')) else '.'}"
 
 
 def _marks(parts: Sequence[tuple[str, ...]]) -> Iterator[str]:

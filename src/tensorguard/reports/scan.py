@@ -29,7 +29,8 @@ _OPINION = (
     "The paper's classification by the 16 numbers (arXiv 2506.01631), a second opinion: it tells architecture and size, not who was "
     "trained from whom."
 )
-_MEASURED = "Link measured: on weights; else it is what the registry or the catalogue says of the ancestor's own parents."
+_MEASURED = "Links are measured on weights but where it says otherwise: there the registry or the catalogue says so."
+_NAMED = 3
 
 
 def report(audit: Audit) -> Document:
@@ -152,22 +153,32 @@ def _excluded(others: Sequence[Relative]) -> list[list[Cell]]:
 
 
 def obligations_table(found: Sequence[Obligation]) -> Table:
-    """Return what ancestors oblige to, a row each."""
-    rows: list[list[Cell]] = []
+    """Return what ancestors oblige to: a row for each duty of a licence, with all ancestors that it comes from."""
+    grouped: dict[tuple[str, str], list[Obligation]] = {}
     for each in found:
-        known = licences().get(each.licence)
-        rows.append(
-            [
-                known.name if known else each.licence or "unknown",
-                each.duty.clause if each.duty else None,
-                each.duty.text if each.duty else "read the licence: its duties are not known here",
-                each.ancestor,
-                "yes" if each.measured else f"no: {', then '.join(each.through) or 'by its facts'}",
-                known.source if known else None,
-            ]
-        )
-    columns = ("licence", "clause", "what it asks", "because of", "link measured", "text")
-    return Table("Obligations", columns, rows, f"{_MEASURED} {ADVICE}", keys=3)
+        grouped.setdefault((each.licence, each.duty.id if each.duty else ""), []).append(each)
+    rows: list[list[Cell]] = []
+    for (licence, _), group in grouped.items():
+        known, duty = licences().get(licence), group[0].duty
+        asked = duty.text if duty else "Read the licence: its duties are not known here."
+        rows.append([known.name if known else licence or "unknown", duty.clause if duty else None, asked, _ancestors(group)])
+    texts = dict.fromkeys(f"{known.name}: {known.source}" for each in found if (known := licences().get(each.licence)))
+    return Table(
+        "Obligations",
+        ("licence", "clause", "what it asks", "because of"),
+        rows,
+        f"{_MEASURED} {'; '.join(texts)}. {ADVICE}",
+        keys=3,
+    )
+
+
+def _ancestors(group: Sequence[Obligation]) -> str:
+    """Name the ancestors that a duty comes from; those that no weights were measured against as what they are said to be."""
+    said = [
+        each.ancestor if each.measured else f"{each.ancestor} (said to be a parent of {each.through[-1]})" for each in group
+    ]
+    unique = list(dict.fromkeys(said))
+    return ", ".join(unique[:_NAMED]) + (f" and {len(unique) - _NAMED} more" if len(unique) > _NAMED else "")
 
 
 def _opinion(audit: Audit) -> Table:

@@ -1,1 +1,1 @@
-"""The registry and the scan over a local page and an HTTP API."""
+"""Registry and scan over a local web page and an HTTP API. fastapi is imported here only, uvicorn in `server.py` only."""
