@@ -89,3 +89,12 @@ MAX_CATALOGUE_FIELD = 2_000
 
 MAX_GENERATIONS = 64
 """Longest chain of parents' parents that is followed; facts of an imported registry may tell endless ones."""
+
+MAX_PICKLE_BYTES = 64_000_000
+"""Longest pickle in a file of torch.save; it lists the tensors, their values lie beside it."""
+
+MAX_PICKLE_OPCODES = 4_000_000
+"""Most opcodes of a pickle: what bounds the memory that reading it takes. A tensor takes about 25."""
+
+MAX_SHARING = 64
+"""How many times the size of their file the tensors of a file of torch.save may have together; they may share storages."""

@@ -109,6 +109,29 @@ def test_a_merge_that_names_one_parent(check: Any, model: Any) -> None:
     assert ("merge_parent", LLAMA) in [(each["field"], each["value"]) for each in answer.json()["result"]["claims"]]
 
 
+def test_the_recipe_of_a_merge(cli: CommandLine, model: Any, prints: Path, tmp_path: Path) -> None:
+    from tensorguard.fingerprint.file import read_fingerprint
+    from tensorguard.registry.entry import Facts
+    from tensorguard.registry.registry import Registry
+
+    with Registry(tmp_path / "parents", create=True) as known:
+        for name in ("tuned-a", "tuned-b"):
+            known.add(read_fingerprint(prints / f"{name}.tgfp"), Facts(licence="mit"), name=f"org/{name}")
+    card = "---\nlicense: mit\nbase_model: [org/tuned-a, org/tuned-b]\nbase_model_relation: {}\n---\n"
+    recipe = "merge_method: linear\nmodels:\n" + "".join(
+        f"- model: org/tuned-{name}\n  parameters: {{weight: WEIGHT-{name}}}\n" for name in "ab"
+    )
+    for relation, weights, expected in (
+        ("merge", ("0.7", "0.3"), []),
+        ("merge", ("0.2", "0.8"), ["TG106", "TG106"]),
+        ("finetune", ("0.7", "0.3"), ["TG105"]),
+    ):
+        written = recipe.replace("WEIGHT-a", weights[0]).replace("WEIGHT-b", weights[1])
+        mine = model("blended", card.format(relation), {"mergekit_config.yml": written})
+        found = rules(cli("check", mine, "--registry", tmp_path / "parents", "--json"))
+        assert [rule for rule in found if rule.startswith("TG1")] == expected
+
+
 def test_an_adapter_that_names_another_base(check: Any, kin: Path, tmp_path: Path) -> None:
     import numpy as np
 

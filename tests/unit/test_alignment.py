@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from tensorguard.lineage.alignment import best_assignment, best_path, pair_sum, path_scores
+from tensorguard.lineage.alignment import assignment_sums, best_assignment, best_path, pair_sum, path_scores
 from tensorguard.lineage.layer_map import changes, layer_map
 
 matrices = st.tuples(st.integers(1, 5), st.integers(1, 5)).flatmap(
@@ -112,3 +112,14 @@ def test_what_might_be_chance_is_no_origin() -> None:
 def test_a_single_block() -> None:
     assert mapped(np.array([[0.9]])) == (0,)
     assert mapped(np.array([[0.05]])) == (None,)
+
+
+@given(st.integers(0, 4), st.integers(1, 6), st.integers(1, 6), st.integers(0, 2**32 - 1))
+def test_many_matrices_are_summed_like_each(count: int, rows: int, columns: int, seed: int) -> None:
+    many = np.random.default_rng(seed).standard_normal((count, 2, rows, columns)).astype(np.float32)
+    assert path_scores(many).shape == (count, 2)
+    np.testing.assert_allclose(
+        path_scores(many), [[path_scores(each) for each in two] for two in many] or np.empty((0, 2)), rtol=1e-5
+    )
+    expected = [pair_sum(each, best_assignment(each)) for each in many[:, 0]]
+    np.testing.assert_allclose(assignment_sums(many[:, 0]), expected, atol=1e-5)

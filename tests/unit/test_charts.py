@@ -1,6 +1,7 @@
 """Where charts stand on the page, and what a scan's charts say."""
 
 import re
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -65,7 +66,7 @@ def test_the_scale_is_viridis() -> None:
     for at, colour in enumerate(scale()):
         measured = [int(colour[start : start + 2], 16) for start in (1, 3, 5)]
         wanted = [255 * each for each in colormaps["viridis"](at / (len(scale()) - 1))[:3]]
-        assert max(abs(a - b) for a, b in zip(measured, wanted, strict=True)) < 12
+        assert max(abs(a - b) for a, b in zip(measured, wanted, strict=True)) <= 1
 
 
 @given(st.text())
@@ -87,6 +88,29 @@ def test_the_answer_in_a_word() -> None:
     found = headline(checked(fine_tune(), Claim("base_model", "x", "README.md")))
     assert (found.word, found.tone) == ("claims contradicted", "bad")
     assert dict(found.facts)["weights show"] == "derived"
+
+
+def test_a_known_model_that_was_made_from_this_one_is_called_so() -> None:
+    audit = fine_tune()
+    best = audit.scan.best
+    assert best is not None
+    child = replace(best, lineage=replace(best.lineage, direction="second from first"))
+    audit = replace(audit, scan=replace(audit.scan, relatives=(child,)))
+    assert headline(audit).word == "origin of a known model"
+    found = {chart.name: chart for chart in charts(audit)}
+    bars, family = found["relatives"], found["family"]
+    assert isinstance(bars, Bars)
+    assert isinstance(family, Graph)
+    assert bars.bars[0].tag == "derives from this model"
+    (edge,) = (edge for edge in family.edges if edge.measured)
+    assert (family.nodes[edge.parent].label, family.nodes[edge.child].label) == ("child", "llama-3.1-8b")
+
+
+def test_no_line_passes_through_a_model_that_it_does_not_join() -> None:
+    graph = Graph("g", "", "", [Node(each, "clear") for each in "abc"], [Edge(0, 2, ""), Edge(1, 2, "")])
+    found = placed(graph)
+    assert [index for index, *_ in found.nodes] == [0, 1, 2]
+    assert "C" in found.edges[0][2]
 
 
 def test_the_charts_of_a_scan() -> None:

@@ -10,6 +10,7 @@ from tensorguard.licences.checks import findings
 from tensorguard.licences.claim import Claim
 from tensorguard.licences.claims import Claims
 from tensorguard.licences.obligations import obligations
+from tensorguard.licences.relicensed import binding
 from tensorguard.registry.entry import Entry
 
 LLAMA = entry("org/llama", "llama3.2")
@@ -26,7 +27,7 @@ def found(said: Claims, *known: Entry) -> tuple[Finding, ...]:
     declared = Claims(
         (Claim("base_model", known[0].name, "README.md: base_model"), *said.claims), said.card, said.files, said.texts
     )
-    return findings(declared, derived, obligations(derived, known), known)
+    return findings(declared, derived, binding(obligations(derived, known), known), known)
 
 
 def rules(said: Claims, *known: Entry, notes: bool = False) -> list[str]:

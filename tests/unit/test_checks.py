@@ -10,7 +10,7 @@ from tensorguard.licences.audit import SEVERITIES
 from tensorguard.licences.checks import findings
 from tensorguard.licences.claim import Claim
 from tensorguard.licences.claims import Claims
-from tensorguard.licences.declared import matching, repository
+from tensorguard.licences.declared import Directory, repository
 from tensorguard.licences.rules import PAGE, RULES
 from tensorguard.licences.shapes import Shapes
 from tensorguard.lineage.mixture import Excluded, Mixture
@@ -205,11 +205,13 @@ def test_damaged_files_and_imported_fingerprints() -> None:
 
 def test_names_of_models() -> None:
     assert repository("https://huggingface.co/org/a/blob/main/x.gguf") == "org/a"
-    assert matching("meta-llama/Llama-3-8B", [entry("meta-llama/Meta-Llama-3-8B")])[1] in (True, False)
-    assert matching("org/base", [entry("x/base"), BASE]) == ((BASE,), True)
-    assert matching("x/base", [BASE]) == ((BASE,), False)
-    assert matching("", [BASE]) == ((), False)
-    assert matching("../../base", [entry("base")]) == ((entry("base"),), True)
+    catalogued = entry("meta-llama/Meta-Llama-3-8B")
+    assert Directory([catalogued]).matching("NousResearch/Meta-Llama-3-8B-GGUF") == ((catalogued,), False)
+    assert Directory([catalogued]).matching("https://hf.co/meta-llama/Meta-Llama-3-8B@main") == ((catalogued,), True)
+    assert Directory([entry("x/base"), BASE]).matching("org/base") == ((BASE,), True)
+    assert Directory([BASE]).matching("x/base") == ((BASE,), False)
+    assert Directory([BASE]).matching("") == ((), False)
+    assert Directory([entry("base")]).matching("../../base") == ((entry("base"),), True)
 
 
 def test_rules_are_well_kept() -> None:

@@ -80,6 +80,16 @@ def test_an_entry_with_nothing_but_equal_digests_is_found(registry: Registry) ->
     assert [(hit.entry.name, hit.similarity, hit.basis, hit.digests) for hit in hits] == [("bare", 0.0, "digests", 2)]
 
 
+def test_the_nearest_is_first_however_many_share_as_many_digests(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tensorguard.registry.search._MOST_SHARING", 5)
+    vectors = random_vectors(60, 1, ("fixed",))
+    insert(registry, vectors, digests=(7, 8))
+    registry.insert([Row(Entry("two", "public"), {}, (7, 9))])
+    for name in ("1-1", "1-58"):
+        hits = registry.search_by("public", vectors[name], (7, 9), 4)
+        assert [(hit.entry.name, hit.digests) for hit in hits[:2]] == [("two", 2), (name, 1)]
+
+
 def test_another_key_or_basis_is_never_searched(registry: Registry) -> None:
     insert(registry, random_vectors(50, 1), "secret", (5,))
     insert(registry, random_vectors(50, 2, ("ids",)))
@@ -174,13 +184,15 @@ def test_an_index_that_is_not_what_was_built_is_ignored(registry: Registry, tmp_
         assert len(list(again.folder.glob("index/*.vectors"))) == 1
 
 
-def test_an_index_full_of_lies_names_nobody_who_is_not_there(registry: Registry) -> None:
+@pytest.mark.parametrize("true", [0, 4 * 100])
+def test_an_index_full_of_lies_names_nobody_who_is_not_there(registry: Registry, true: int) -> None:
     vectors = random_vectors(100, 1, ("fixed",))
     insert(registry, vectors)
     registry.build_index(least=1)
     (path,) = registry.folder.glob("index/*.vectors")
-    path.write_bytes(np.random.default_rng(0).bytes(path.stat().st_size))
-    with Registry(registry.folder) as again, np.errstate(all="ignore"):
+    raw = path.read_bytes()
+    path.write_bytes(np.random.default_rng(0).bytes(len(raw) - true) + raw[len(raw) - true :])
+    with Registry(registry.folder) as again:
         for hit in again.search_by("public", vectors["1-0"], (), 10):
             assert hit.similarity == pytest.approx(float(vectors[hit.entry.name]["fixed"] @ vectors["1-0"]["fixed"]), abs=1e-3)
 

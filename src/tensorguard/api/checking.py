@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from tensorguard.api.fingerprints import Settings
+from tensorguard.api.registry_folder import registered_name
 from tensorguard.api.scanning import scan
 from tensorguard.fingerprint.file import SUFFIX
 from tensorguard.formats.adapter import is_adapter
@@ -11,7 +12,7 @@ from tensorguard.licences.audit import Audit
 from tensorguard.licences.checks import findings
 from tensorguard.licences.claim import Claim
 from tensorguard.licences.claims import Claims, read_claims
-from tensorguard.licences.declared import declared_bases
+from tensorguard.licences.declared import Directory, declared_bases
 from tensorguard.licences.shapes import Shapes, shapes
 from tensorguard.lineage.scan import COMPARED
 from tensorguard.probes.rademacher import PUBLIC, Key
@@ -33,7 +34,7 @@ def check(
     """Hold what a model's own files claim against what its weights show and what its ancestors' licences ask.
 
     Args:
-        model: A model, an adapter, or a `.tgfp` (which claims nothing).
+        model: A model, an adapter, or a `.tgfp` or `registry:NAME` (which claim nothing).
         registry: Folder of the registry.
         name: The name under which the model is or will be published; by default what its files and folder say.
         settings: See `scan`.
@@ -48,15 +49,22 @@ def check(
         UsageError: See `scan`.
     """
     settings = settings or Settings()
-    claims = _named(read_claims(Path(model)), name)
+    claims = _named(_claims(model), name)
     with Registry(registry) as opened:
         known = tuple(opened.entries("public"))
-    also = [entry for base in declared_bases(claims, known) for entry in base.entries]
+    also = [entry for base in declared_bases(claims, Directory(known)) for entry in base.entries]
     audit = scan(
         model, registry, settings=settings, key=key, families=families, compared=compared, also=also, progress=progress
     )
-    found = findings(claims, audit.scan, audit.obligations, known, _shapes(Path(model), settings))
+    found = findings(claims, audit.scan, audit.obligations, known, _shapes(model, settings))
     return replace(audit, claims=claims, findings=found)
+
+
+def _claims(model: Path | str) -> Claims:
+    name = registered_name(model)
+    if name is None:
+        return read_claims(Path(model))
+    return Claims((Claim("name", name, "registry"),), notices=("a fingerprint says nothing of card and licence",))
 
 
 def _named(claims: Claims, name: str | None) -> Claims:
@@ -64,8 +72,8 @@ def _named(claims: Claims, name: str | None) -> Claims:
     return claims if name is None else replace(claims, claims=(Claim("name", name, "--name"), *claims.claims))
 
 
-def _shapes(model: Path, settings: Settings) -> Shapes | None:
+def _shapes(model: Path | str, settings: Settings) -> Shapes | None:
     """Return the sizes of the model; an adapter's are its base's, and a fingerprint has no configuration to hold against them."""
-    if model.suffix == SUFFIX or is_adapter(model):
+    if registered_name(model) is not None or Path(model).suffix == SUFFIX or is_adapter(Path(model)):
         return None
     return shapes(settings.open(model).view())

@@ -6,6 +6,8 @@ from pathlib import Path
 
 from tensorguard.api.fingerprints import Settings, fingerprint_model
 from tensorguard.api.lineage import MOST_COMPARED, add_deep, relate
+from tensorguard.api.registered import registered_fingerprint
+from tensorguard.api.registry_folder import registered_name
 from tensorguard.errors import NotFoundError, UsageError
 from tensorguard.family import classify as classifying
 from tensorguard.family import clustering as clusters
@@ -47,7 +49,8 @@ def load_vectors(
     """Return the 16 numbers of every input.
 
     Args:
-        inputs: Features files, fingerprints (`.tgfp`), folders of features files, or models, which are fingerprinted now.
+        inputs: Features files, fingerprints (`.tgfp` or `registry:NAME`), folders of features files, or models, which are
+            fingerprinted now.
         settings: How to fingerprint models.
         progress: Hears how far that is.
 
@@ -165,8 +168,12 @@ def _load(
 ) -> list[tuple[FeatureVector, Fingerprint | None]]:
     """Return the numbers of every input, and the fingerprint they come from where it is there."""
     found: list[tuple[FeatureVector, Fingerprint | None]] = []
+    settings = settings or Settings()
     for path in map(Path, inputs):
-        if path.name.endswith(FEATURES_SUFFIX):
+        name = registered_name(path)
+        if name is not None:
+            found.append(_with_vector(registered_fingerprint(name, settings.registry, settings.key.identity())))
+        elif path.name.endswith(FEATURES_SUFFIX):
             found.append(_features(path))
         elif path.suffix == SUFFIX:
             found.append(_with_vector(read_fingerprint(path)))

@@ -46,6 +46,7 @@ class Settings:
         skip_nonfinite: Leave tensors with NaN or infinite values out instead of refusing the model.
         base: The base of all models that are adapters.
         search: Folders in which an adapter's base is looked for by the name in its config, if `base` is not given.
+        registry: Folder of the registry in which models named `registry:NAME` are; by default as `registry_folder` says.
     """
 
     specification: Specification = field(default_factory=Specification)
@@ -56,6 +57,7 @@ class Settings:
     skip_nonfinite: bool = False
     base: Path | str | None = None
     search: tuple[Path | str, ...] = ()
+    registry: Path | str | None = None
 
     def described(self) -> dict[str, object]:
         """Return the settings as reports show them."""

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from tensorguard.api.fingerprints import Settings, fingerprint_model
 from tensorguard.api.models import Model
+from tensorguard.api.registered import registered_fingerprint
+from tensorguard.api.registry_folder import registered_name
 from tensorguard.engines.sizing import processors
 from tensorguard.engines.threads import Threads
 from tensorguard.errors import UsageError, quote
@@ -29,14 +31,16 @@ MOST_COMPARED = 60
 def load_fingerprint(
     model: Path | str, *, settings: Settings | None = None, progress: Progress | None = None, workers: int | None = None
 ) -> Fingerprint:
-    """Return a model's fingerprint: read from a `.tgfp`, or made now.
+    """Return a model's fingerprint: read from a `.tgfp` or, as `registry:NAME`, from the registry, or made now.
 
     Raises:
-        NotFoundError: There is no such file or model.
+        NotFoundError: There is no such file, model, registry or entry.
         InputError: It is malformed.
         UsageError: It is a features file, which holds the 16 numbers alone.
     """
-    path = Path(model)
+    settings, path, name = settings or Settings(), Path(model), registered_name(model)
+    if name is not None:
+        return registered_fingerprint(name, settings.registry, settings.key.identity())
     if path.name.endswith(FEATURES_SUFFIX):
         raise UsageError("the 16 numbers say nothing about descent", where=path, hint="give the model or its .tgfp")
     if path.suffix == SUFFIX:
@@ -50,7 +54,7 @@ def compare_models(
     """Tell how models are related, pair by pair, in the order given.
 
     Args:
-        models: Models or `.tgfp` files, any mix.
+        models: Models, `.tgfp` files and `registry:NAME`, any mix.
         deep: Also read both models and compare them value by value; of two models only.
         settings: How to fingerprint models.
         progress: Hears how far it is.

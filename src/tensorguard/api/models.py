@@ -10,7 +10,8 @@ from typing import Any
 
 from tensorguard.adapters.applying import adapted
 from tensorguard.adapters.opening import open_base_and_adapter
-from tensorguard.errors import InputError, utf8
+from tensorguard.api.registry_folder import registered_name
+from tensorguard.errors import InputError, UsageError, utf8
 from tensorguard.formats.adapter import is_adapter
 from tensorguard.formats.base import Checkpoint, TensorInfo
 from tensorguard.formats.opening import checkpoint_name
@@ -66,8 +67,12 @@ def open_model(path: Path | str, *, base: Path | str | None = None, search: Sequ
     Raises:
         NotFoundError: There is no such model, or the adapter's base was not found.
         InputError: A file is malformed, or the adapter does not fit the base.
-        UsageError: `base` was given for a model that is not an adapter.
+        UsageError: `base` was given for a model that is not an adapter, or the model is an entry of the registry.
     """
+    if registered_name(path) is not None:
+        raise UsageError(
+            "this reads weights, and an entry of the registry is a fingerprint", where=path, hint="give the model itself"
+        )
     path = Path(path)
     folders = [Path(folder) for folder in search]
     checkpoint, adapter = open_base_and_adapter(path, base=None if base is None else Path(base), search=folders)

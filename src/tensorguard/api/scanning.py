@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from tensorguard.api.fingerprints import Settings
 from tensorguard.api.lineage import load_fingerprint
+from tensorguard.api.registry_folder import registered_name
 from tensorguard.engines.sizing import processors
 from tensorguard.engines.threads import Threads
 from tensorguard.errors import UsageError
@@ -47,7 +48,7 @@ def scan(
     """Tell what a model is derived from, and what that obliges to.
 
     Args:
-        model: A model, an adapter, or a `.tgfp`.
+        model: A model, an adapter, a `.tgfp`, or `registry:NAME`, which is compared with all other entries.
         registry: Folder of the registry.
         settings: How to fingerprint the model; its key has to be the public one.
         key: A secret key under which the registry keeps fingerprints, too: what public probes say is confirmed with them.
@@ -61,17 +62,18 @@ def scan(
         InputError: One of them is malformed.
         UsageError: The fingerprint has no sketches, or a key is given for a `.tgfp`, which is of one key only.
     """
-    settings, progress = settings or Settings(), progress or Silent()
+    settings, progress = replace(settings or Settings(), registry=registry), progress or Silent()
     with Registry(registry) as known:
         fingerprint = load_fingerprint(model, settings=settings, progress=progress)
-        found = _scan(fingerprint, known, compared, also, progress)
+        itself = None if registered_name(model) is None else fingerprint.name
+        found = _scan(fingerprint, known, compared, also, itself, progress)
         if key != PUBLIC:
             again = load_fingerprint(model, settings=replace(settings, key=key), progress=progress)
             if again.sketches is None or again.sketches.key != key.identity():
                 raise UsageError(
                     "this fingerprint is of another key, so nothing can be confirmed", where=model, hint="give the model itself"
                 )
-            found = scanning.confirmed(found, _scan(again, known, compared, _under(again, also, known), progress))
+            found = scanning.confirmed(found, _scan(again, known, compared, _under(again, also, known), itself, progress))
         ancestors = _ancestors(found, known)
         return Audit(
             scan=found,
@@ -89,11 +91,14 @@ def _under(fingerprint: Fingerprint, entries: Sequence[Entry], known: Registry) 
     return [entry for each in entries if (entry := known.find(each.name, key)) is not None]
 
 
-def _scan(fingerprint: Fingerprint, known: Registry, compared: int, also: Sequence[Entry], progress: Progress) -> Scan:
+def _scan(
+    fingerprint: Fingerprint, known: Registry, compared: int, also: Sequence[Entry], itself: str | None, progress: Progress
+) -> Scan:
+    """Compare a fingerprint with the candidates of a search; `itself` is the entry that it is, which is left out."""
     if fingerprint.sketches is None:
         raise UsageError("the fingerprint holds no sketches", where=fingerprint.name, hint="make it again without --no-lineage")
-    searched = known.count(fingerprint.sketches.key)
-    hits = known.search(fingerprint, SCREENED)
+    searched = known.count(fingerprint.sketches.key) - (itself is not None)
+    hits = [hit for hit in known.search(fingerprint, SCREENED) if hit.entry.name != itself]
     found = {hit.entry.name for hit in hits}
     hits += [Hit(entry, 0.0, "fixed", 0) for entry in also if entry.name not in found]
     progress.start("candidates", len(hits), "candidates")
@@ -102,7 +107,7 @@ def _scan(fingerprint: Fingerprint, known: Registry, compared: int, also: Sequen
             fingerprint,
             hits,
             known.fingerprint,
-            max(searched, 1),
+            max(searched, len(hits)),
             engine=Threads(processors()),
             compared=compared,
             also=frozenset(entry.name for entry in also),

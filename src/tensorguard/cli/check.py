@@ -15,7 +15,7 @@ _FAILED = 10
 
 
 def check(
-    model: Path = typer.Argument(help="A model's folder or file, an adapter, or a *.tgfp."),
+    model: Path = typer.Argument(help="A model's folder or file, an adapter, a *.tgfp, or registry:NAME."),
     fail_on: list[str] = typer.Option(
         [],
         "--fail-on",

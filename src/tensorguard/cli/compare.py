@@ -10,7 +10,7 @@ from tensorguard.cli.output import JSON, REPORTS, deliver
 
 
 def compare(
-    models: list[Path] = typer.Argument(help="Models, *.tgfp, *_features.json or folders of them; any mix."),
+    models: list[Path] = typer.Argument(help="Models, *.tgfp, registry:NAME, *_features.json or folders of them; any mix."),
     deep: bool = typer.Option(False, "--deep", help="Also read both of two models, and compare them value by value."),
     key_file: Path | None = KEY_FILE,
     device: str = DEVICE,

@@ -5,6 +5,9 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from tensorguard.api.registry_folder import VARIABLE
+from tensorguard.api.registry_folder import registry_folder as registry_folder
+
 if TYPE_CHECKING:
     from tensorguard.probes.rademacher import Key
 
@@ -29,15 +32,10 @@ REGISTRY = typer.Option(
     None,
     "--registry",
     metavar="DIR",
-    envvar="TENSORGUARD_REGISTRY",
+    envvar=VARIABLE,
     help="Folder of the registry.",
     show_default="the user's own",
 )
-
-
-def registry_folder(path: Path | None) -> Path:
-    """Return the registry's folder: as given, or the user's own."""
-    return path or Path(typer.get_app_dir("tensorguard")) / "registry"
 
 
 def key(path: Path | None) -> "Key":

@@ -19,7 +19,7 @@ COMPARED = typer.Option(5, min=1, max=32, help="How many candidates are compared
 
 
 def scan(
-    model: Path = typer.Argument(help="A model's folder or file, an adapter, or a *.tgfp."),
+    model: Path = typer.Argument(help="A model's folder or file, an adapter, a *.tgfp, or registry:NAME."),
     registry: Path | None = REGISTRY,
     key_file: Path | None = KEY,
     families: Path | None = FAMILIES,

@@ -10,7 +10,7 @@ from tensorguard.cli.output import JSON, REPORTS, deliver
 
 
 def tree(
-    models: list[Path] = typer.Argument(help="Models or *.tgfp, any mix."),
+    models: list[Path] = typer.Argument(help="Models, *.tgfp or registry:NAME, any mix."),
     key_file: Path | None = KEY_FILE,
     device: str = DEVICE,
     base: Path | None = BASE,

@@ -6,7 +6,7 @@ from typing import Literal
 
 from tensorguard.errors import quote
 from tensorguard.licences.claims import Claims
-from tensorguard.licences.declared import Declared, declared_bases, matching, means
+from tensorguard.licences.declared import Declared, Directory, declared_bases, means
 from tensorguard.lineage.scan import Relative, Scan
 from tensorguard.lineage.verdict import LINKED
 from tensorguard.registry.catalogue import known as of_catalogue
@@ -33,7 +33,7 @@ class Base:
     relative: Relative | None
 
 
-def bases(claims: Claims, scan: Scan, known: Sequence[Entry]) -> tuple[Base, ...]:
+def bases(claims: Claims, scan: Scan, known: Directory) -> tuple[Base, ...]:
     """Return what the weights say of every declared base, in the model's own order."""
     return tuple(_judged(each, scan) for each in declared_bases(claims, known))
 
@@ -60,10 +60,10 @@ def _judged(declared: Declared, scan: Scan) -> Base:
 def is_itself(relative: Relative, claims: Claims) -> bool:
     """Say whether a known model is the one in question: under one of its names, with the same weights."""
     same = relative.lineage.verdict in ("identical", "same-weights")
-    return same and any(matching(name, [relative.entry])[0] for name in claims.values("name"))
+    return same and any(Directory([relative.entry]).matching(name)[0] for name in claims.values("name"))
 
 
-def kin_of_record(relative: Relative, found: Sequence[Base], known: Sequence[Entry]) -> bool:
+def kin_of_record(relative: Relative, found: Sequence[Base], known: Directory) -> bool:
     """Say whether what is recorded of descents explains a relative: it is an ancestor or a descendant of a declared base.
 
     Facts of registry and catalogue count here, which is what people say: they can only explain a link that was measured.
@@ -77,7 +77,7 @@ def kin_of_record(relative: Relative, found: Sequence[Base], known: Sequence[Ent
     )
 
 
-def doubtful(scan: Scan, found: Sequence[Base], known: Sequence[Entry]) -> frozenset[str]:
+def doubtful(scan: Scan, found: Sequence[Base], known: Directory) -> frozenset[str]:
     """Return the names of relatives that may be siblings rather than ancestors, where weights do not tell which came first.
 
     These are undeclared ones that are only `related`, or that are recorded as made of a declared base.
@@ -93,7 +93,7 @@ def doubtful(scan: Scan, found: Sequence[Base], known: Sequence[Entry]) -> froze
     return frozenset(names)
 
 
-def lineage_of(name: str, known: Sequence[Entry]) -> Iterator[str]:
+def lineage_of(name: str, known: Directory) -> Iterator[str]:
     """Yield the names of a model's known ancestors, nearest first, as registry and catalogue have them."""
     seen, next_ones = {name}, [name]
     for _ in range(_LONGEST_CHAIN):
@@ -102,8 +102,8 @@ def lineage_of(name: str, known: Sequence[Entry]) -> Iterator[str]:
         yield from dict.fromkeys(next_ones)
 
 
-def _parents(name: str, known: Sequence[Entry]) -> tuple[str, ...]:
-    found, exact = matching(name, known)
+def _parents(name: str, known: Directory) -> tuple[str, ...]:
+    found, exact = known.matching(name)
     parents = [parent for each in found if exact for parent in each.facts.parents]
     facts = of_catalogue(name)
     return tuple(dict.fromkeys([*parents, *(facts.parents if facts else ())]))

@@ -7,11 +7,10 @@ from tensorguard.errors import quote
 from tensorguard.licences.audit import Finding, Severity
 from tensorguard.licences.bases import Base, called, is_itself, kin_of_record
 from tensorguard.licences.claims import Claims
-from tensorguard.licences.declared import means
+from tensorguard.licences.declared import Directory, means
 from tensorguard.licences.rules import broken
 from tensorguard.lineage.scan import Relative, Scan
 from tensorguard.lineage.verdict import LINKED
-from tensorguard.registry.entry import Entry
 
 _CLOSER = 0.5
 """A known model is much closer if its weights differ by less than so many times what those of the declared base differ."""
@@ -20,7 +19,7 @@ _COMPARED_FILES = ("README.md", "adapter_config.json", "mergekit_config.yml")
 """Files that should name the same base; GGUF files may name their source's base."""
 
 
-def descent(claims: Claims, scan: Scan, found: Sequence[Base], known: Sequence[Entry]) -> Iterator[Finding]:
+def descent(claims: Claims, scan: Scan, found: Sequence[Base], known: Directory) -> Iterator[Finding]:
     """Yield what is wrong with the declared descent."""
     for base in found:
         yield from _of_base(base, scan)
@@ -64,9 +63,7 @@ def _of_base(base: Base, scan: Scan) -> Iterator[Finding]:
         )
 
 
-def _undeclared(
-    relative: Relative, claims: Claims, scan: Scan, found: Sequence[Base], known: Sequence[Entry]
-) -> Iterator[Finding]:
+def _undeclared(relative: Relative, claims: Claims, scan: Scan, found: Sequence[Base], known: Directory) -> Iterator[Finding]:
     """Yield what is wrong if the best relative is not declared."""
     name, shown = called(relative.entry), _instead(scan)
     related: Severity | None = "warning" if relative.lineage.verdict == "related" else None
@@ -118,7 +115,7 @@ def _hint(claims: Claims, relative: Relative) -> str:
     return "no file names a base"
 
 
-def _parts(claims: Claims, scan: Scan, found: Sequence[Base], known: Sequence[Entry]) -> Iterator[Finding]:
+def _parts(claims: Claims, scan: Scan, found: Sequence[Base], known: Directory) -> Iterator[Finding]:
     """Yield the best of the models that only share components, if that is not declared."""
     sharing = [each for each in scan.relatives if each.lineage.verdict == "shares-components" and each.confirmed is not False]
     if sharing and not any(each.status == "components" for each in found) and not kin_of_record(sharing[0], found, known):

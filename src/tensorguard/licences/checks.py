@@ -11,8 +11,8 @@ from tensorguard.licences.check_duties import duties
 from tensorguard.licences.check_relation import relation
 from tensorguard.licences.check_terms import terms
 from tensorguard.licences.claims import Claims
+from tensorguard.licences.declared import Directory
 from tensorguard.licences.obligations import Obligation
-from tensorguard.licences.relicensed import binding
 from tensorguard.licences.rules import broken
 from tensorguard.licences.shapes import Shapes
 from tensorguard.lineage.scan import Scan
@@ -30,7 +30,7 @@ def findings(
     Args:
         claims: What the model says of itself.
         scan: What its weights show.
-        obligations: What its ancestors oblige to.
+        obligations: What its ancestors oblige to (`relicensed.binding`).
         known: The registry's entries.
         shapes: The sizes of its weights; None if they were not looked at.
     """
@@ -43,9 +43,10 @@ def findings(
 def _all(
     claims: Claims, scan: Scan, obligations: Sequence[Obligation], known: Sequence[Entry], shapes: Shapes | None
 ) -> Iterator[Finding]:
-    declared = bases(claims, scan, known)
-    obligations, unsure = binding(obligations, known), doubtful(scan, declared, known)
-    yield from descent(claims, scan, declared, known)
+    names = Directory(known)
+    declared = bases(claims, scan, names)
+    unsure = doubtful(scan, declared, names)
+    yield from descent(claims, scan, declared, names)
     yield from relation(claims, scan, declared)
     if any(claims.of(field) for field in _SAID) or claims.card or claims.texts:
         yield from terms(claims, obligations, unsure)

@@ -1,7 +1,7 @@
 """Which known models a declared base means. Names are compared, never opened and never fetched."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from tensorguard.licences.claim import Claim
@@ -33,32 +33,52 @@ class Declared:
     exact: bool
 
 
-def declared_bases(claims: Claims, entries: Sequence[Entry]) -> tuple[Declared, ...]:
+class Directory:
+    """A registry's entries by everything that they may be called; made once, asked often.
+
+    The best kind of agreement alone counts: the same repository (also by a name that the catalogue knows for it), the same name where one
+    of the two has no publisher, and last names that agree but for publisher and packaging, which leaves doubt.
+    """
+
+    def __init__(self, entries: Iterable[Entry]) -> None:
+        self._same: dict[str, list[Entry]] = {}
+        self._named: dict[str, list[tuple[Entry, bool]]] = {}
+        self._alike: dict[str, list[Entry]] = {}
+        for entry in entries:
+            for name in dict.fromkeys(repository(each) for each in (entry.facts.repository, entry.name) if each):
+                self._same.setdefault(_canonical(name), []).append(entry)
+                self._named.setdefault(_last(name).casefold(), []).append((entry, "/" in name))
+                self._alike.setdefault(_key(name), []).append(entry)
+
+    def matching(self, name: str) -> tuple[tuple[Entry, ...], bool]:
+        """Return the entries that a name means, and whether that is beyond doubt."""
+        own = repository(name)
+        if not _key(own):
+            return (), False
+        found = self._same.get(_canonical(own)) or [
+            entry for entry, full in self._named.get(_last(own).casefold(), []) if not (full and "/" in own)
+        ]
+        return (_unique(found), True) if found else (_unique(self._alike.get(_key(own), [])), False)
+
+
+def declared_bases(claims: Claims, known: Directory) -> tuple[Declared, ...]:
     """Return the bases that a model declares, in its own order, each with the entries that it means."""
     said: dict[str, list[Claim]] = {}
     for each in (*claims.of("base_model"), *claims.of("merge_parent")):
         said.setdefault(repository(each.value).casefold(), []).append(each)
     made = []
     for same in said.values():
-        found, exact = matching(same[0].value, entries)
+        found, exact = known.matching(same[0].value)
         made.append(Declared(same[0].value, tuple(dict.fromkeys(each.source for each in same)), found, exact))
     return tuple(made)
 
 
-def matching(name: str, entries: Iterable[Entry]) -> tuple[tuple[Entry, ...], bool]:
-    """Return the entries that a name means, and whether that is beyond doubt: the best kind of agreement alone counts."""
-    by_kind: dict[int, list[Entry]] = {}
-    for entry in entries:
-        kinds = [_agreement(name, each) for each in (entry.facts.repository, entry.name) if each]
-        if any(kinds):
-            by_kind.setdefault(max(kinds), []).append(entry)
-    best = max(by_kind, default=0)
-    return tuple(by_kind.get(best, ())), best > _ALIKE
-
-
 def means(name: str, other: str) -> bool:
     """Say whether two names are of one model beyond doubt."""
-    return _agreement(name, other) > _ALIKE
+    one, two = repository(name), repository(other)
+    if _canonical(one) == _canonical(two):
+        return True
+    return _last(one).casefold() == _last(two).casefold() != "" and not ("/" in one and "/" in two)
 
 
 def repository(name: str) -> str:
@@ -66,21 +86,10 @@ def repository(name: str) -> str:
     return _VIEW.sub("", _HOST.sub("", name.strip())).strip("/ ")
 
 
-_ALIKE, _NAMED, _SAME = 1, 2, 3
-
-
-def _agreement(name: str, other: str) -> int:
-    """Return how well two names agree: `_SAME` repository, the same `_NAMED` where one has no publisher, names `_ALIKE`, 0 not."""
-    one, two = repository(name), repository(other)
-    if one.casefold() == two.casefold():
-        return _SAME
-    facts = known(one)
-    if facts is not None and facts is known(two):
-        return _SAME
-    if _key(one) != _key(two) or not _key(one):
-        return 0
-    plain = _last(one).casefold() == _last(two).casefold()
-    return _NAMED if plain and not ("/" in one and "/" in two) else _ALIKE
+def _canonical(name: str) -> str:
+    """Return one spelling for all names of a repository that the catalogue knows."""
+    facts = known(name)
+    return (facts.repository if facts is not None else name).casefold()
 
 
 def _last(name: str) -> str:
@@ -91,3 +100,7 @@ def _key(name: str) -> str:
     """Return what is left of a name without publisher, spelling and packaging: `Meta-Llama-3-8B-bnb-4bit` is `llama-3-8b`."""
     key = re.sub(r"[\s_]+", "-", _last(name).casefold())
     return _PACKAGING.sub("", key).removeprefix("meta-")
+
+
+def _unique(entries: Iterable[Entry]) -> tuple[Entry, ...]:
+    return tuple({entry.name: entry for entry in entries}.values())

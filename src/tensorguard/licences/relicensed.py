@@ -1,20 +1,21 @@
 """Ancestors whose terms their own publisher replaced: Llama 3.2's weights were made of Llama 3.1's, and Meta gives them under 3.2's."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
-from tensorguard.licences.declared import matching, repository
+from tensorguard.licences.declared import Directory, repository
 from tensorguard.licences.obligations import Obligation
 from tensorguard.registry.catalogue import known as of_catalogue
 from tensorguard.registry.entry import Entry
 
 
-def binding(obligations: Sequence[Obligation], known: Sequence[Entry]) -> tuple[Obligation, ...]:
+def binding(obligations: Sequence[Obligation], known: Iterable[Entry]) -> tuple[Obligation, ...]:
     """Return the obligations without those of ancestors from which their own publisher made the next model of the chain.
 
     A licensor may give what is made of its own model under other terms. That they are the same publisher is what registry and catalogue
     record, never what the model in question claims.
     """
-    publishers = {name: _publisher(name, known) for each in obligations for name in (each.ancestor, *each.through)}
+    names = Directory(known)
+    publishers = {name: _publisher(name, names) for each in obligations for name in (each.ancestor, *each.through)}
     return tuple(
         each
         for each in obligations
@@ -22,9 +23,9 @@ def binding(obligations: Sequence[Obligation], known: Sequence[Entry]) -> tuple[
     )
 
 
-def _publisher(name: str, known: Sequence[Entry]) -> str:
+def _publisher(name: str, known: Directory) -> str:
     """Return who published a known model; empty if that is not known."""
-    found, exact = matching(name, known)
+    found, exact = known.matching(name)
     facts = of_catalogue(name) or (of_catalogue(found[0].facts.repository) if found and exact else None)
     if facts is not None:
         return facts.publisher.casefold()

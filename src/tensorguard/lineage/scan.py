@@ -12,7 +12,7 @@ from tensorguard.lineage.corrections import holm
 from tensorguard.lineage.distances import distance
 from tensorguard.lineage.identity import compare_identity
 from tensorguard.lineage.mixture import Mixture, mixture
-from tensorguard.lineage.screening import screen
+from tensorguard.lineage.screening import Screen
 from tensorguard.lineage.verdict import LINKED, Lineage, Verdict, compare_lineage
 from tensorguard.registry.entry import Entry, Hit
 
@@ -105,6 +105,28 @@ class _Candidate:
     alike: float
 
 
+class _FirstLook:
+    """Says how alike a known model and the one in question are, at little cost."""
+
+    def __init__(self, model: Fingerprint, load: Callable[[Entry], Fingerprint]) -> None:
+        self._model, self._load = model, load
+        self._screen = Screen(model.sketches) if model.sketches else None
+
+    def __call__(self, entry: Entry) -> _Candidate | InputError:
+        """Return the candidate, or what is wrong with its stored fingerprint."""
+        try:
+            known = self._load(entry)
+        except InputError as error:
+            return error
+        identity = compare_identity(self._model, known) if self._model.digests and known.digests else None
+        equal = identity.equal / max(identity.comparable, 1) if identity else 0.0
+        ours, theirs = self._model.sketches, known.sketches
+        alike = self._screen(theirs) if self._screen and theirs else 0.0
+        # Among close kin, operators hardly differ: the closest is told by the weights themselves.
+        apart = distance(ours, theirs) if ours and theirs and alike > _CLOSE else None
+        return _Candidate(entry, known, equal, alike if apart is None else max(alike, 1.0 - apart))
+
+
 def scan(
     model: Fingerprint,
     hits: Sequence[Hit],
@@ -129,12 +151,10 @@ def scan(
     Raises:
         UsageError: The fingerprints were made with different keys.
     """
-    candidates, notices = [], []
-    for hit in hits:
-        try:
-            candidates.append(_candidate(model, hit.entry, load(hit.entry)))
-        except InputError as error:
-            notices.append(f"{error}; it was left out")
+    look = _FirstLook(model, load)
+    looked = list(engine.map(look, [hit.entry for hit in hits]))
+    notices = [f"{each}; it was left out" for each in looked if isinstance(each, InputError)]
+    candidates = [each for each in looked if isinstance(each, _Candidate)]
     candidates.sort(key=lambda each: (-each.equal, -each.alike, each.entry.name))
     chosen = candidates[:compared] + [each for each in candidates[compared:] if each.entry.name in also]
     found = _relatives(model, chosen, searched, engine)
@@ -178,16 +198,6 @@ def confirmed(public: Scan, keyed: Scan) -> Scan:
         others=others,
         notices=tuple(dict.fromkeys((*public.notices, *keyed.notices))),
     )
-
-
-def _candidate(model: Fingerprint, entry: Entry, fingerprint: Fingerprint) -> _Candidate:
-    identity = compare_identity(model, fingerprint) if model.digests and fingerprint.digests else None
-    equal = identity.equal / max(identity.comparable, 1) if identity else 0.0
-    ours, theirs = model.sketches, fingerprint.sketches
-    alike = screen(ours, theirs) if ours and theirs else 0.0
-    # Among close kin, operators hardly differ: the closest is told by the weights themselves.
-    apart = distance(ours, theirs) if ours and theirs and alike > _CLOSE else None
-    return _Candidate(entry, fingerprint, equal, alike if apart is None else max(alike, 1.0 - apart))
 
 
 def _relatives(model: Fingerprint, chosen: Sequence[_Candidate], searched: int, engine: Engine) -> list[Relative]:

@@ -1,8 +1,9 @@
 """A search index: the vectors of one space as eight-bit numbers, side by side in one file, all of which is scanned.
 
 A million vectors of 256 numbers take about 30 ms of one core. A graph (HNSW) was slower at the same recall: families of derivatives
-are islands that a walk does not reach (benchmarks/registry.py). It only names candidates: cosines are computed from the
-stored vectors. The file is the numbers (int8), a row for each vector, then the ids (int64), then the rows' lengths (float32), little-endian.
+are islands that a walk does not reach (benchmarks/registry.py). It only names candidates: cosines are computed from the stored vectors.
+
+The file is the numbers (int8), a row for each vector, then the ids (int64), then the rows' lengths (float32), little-endian.
 """
 
 from collections.abc import Iterable
@@ -53,6 +54,8 @@ class Index:
         parts = [raw[start:end] for start, end in pairwise(starts.tolist())]
         self._codes = parts[0].view(np.int8).reshape(vectors, dimensions)
         self._ids, self._lengths = parts[1].view("<i8"), parts[2].view("<f4")
+        if not np.all(self._lengths >= 1):
+            raise InputError("is not the index that was built", where=path)
 
     def __len__(self) -> int:
         return len(self._ids)

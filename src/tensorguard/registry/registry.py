@@ -218,7 +218,9 @@ class Registry:
         """Yield what is damaged: the name of an entry, or an empty one for the database itself, and what is wrong."""
         return upkeep.damage(self._database, self._files)
 
-    def page(self, words: Sequence[str] = (), key: str | None = None, after: tuple[str, str] = ("", ""), most: int = 50) -> list[Entry]:
+    def page(
+        self, words: Sequence[str] = (), key: str | None = None, after: tuple[str, str] = ("", ""), most: int = 50
+    ) -> list[Entry]:
         """Return the next entries after a (name, key) whose name or facts hold every word; see `browsing.page`."""
         with self._database.reading() as connection:
             return browsing.page(connection, [utf8(word) for word in words], key, after, most)

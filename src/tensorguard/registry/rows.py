@@ -124,12 +124,19 @@ def space(connection: sqlite3.Connection, key: str, basis: str, dimensions: int)
     return None if found is None else int(found[0])
 
 
-def sharing(connection: sqlite3.Connection, digests: Iterable[int], key: str, most: int) -> dict[int, int]:
-    """Return the ids of a key's entries that share most digests, with how many."""
+def sharing(connection: sqlite3.Connection, digests: Iterable[int], key: str, most: int) -> list[int]:
+    """Return the ids of the entries of a key that share most digests."""
     # CROSS: SQLite would begin with all entries of the key (sqlite.org/optoverview.html, section 8.1).
-    text = """SELECT entry, count(*) AS shared FROM digest CROSS JOIN entry ON entry.id = digest.entry
-        WHERE value IN (SELECT value FROM json_each(?)) AND entry.key = ? GROUP BY entry ORDER BY shared DESC, entry LIMIT ?"""
-    return dict(connection.execute(text, (_listed(digests), key, most)).fetchall())
+    text = """SELECT entry FROM digest CROSS JOIN entry ON entry.id = digest.entry
+        WHERE value IN (SELECT value FROM json_each(?)) AND entry.key = ? GROUP BY entry ORDER BY count(*) DESC, entry LIMIT ?"""
+    return [number for (number,) in connection.execute(text, (_listed(digests), key, most))]
+
+
+def shared(connection: sqlite3.Connection, digests: Iterable[int], numbers: Iterable[int]) -> dict[int, int]:
+    """Return how many of the digests each of these entries has, if any."""
+    text = """SELECT entry, count(*) FROM digest WHERE value IN (SELECT value FROM json_each(?))
+        AND entry IN (SELECT value FROM json_each(?)) GROUP BY entry"""
+    return dict(connection.execute(text, (_listed(digests), _listed(numbers))).fetchall())
 
 
 def still_there(connection: sqlite3.Connection, at: int, numbers: Iterable[int]) -> set[int]:

@@ -49,8 +49,9 @@ class Search:
         """Return the entries of a key that share digests or are alike in any basis; see `Registry.search`."""
         places = {basis: rows.space(connection, key, basis, len(vector)) for basis, vector in own.items()}
         spaces = {basis: at for basis, at in places.items() if at is not None}
-        shared = rows.sharing(connection, digests, key, max(top, _MOST_SHARING))
-        found = set(shared).union(*(self._nearest(connection, at, own[basis], top) for basis, at in spaces.items()))
+        sharing = rows.sharing(connection, digests, key, max(top, _MOST_SHARING))
+        found = set(sharing).union(*(self._nearest(connection, at, own[basis], top) for basis, at in spaces.items()))
+        shared = rows.shared(connection, digests, found)  # of the nearest too, should more share digests than were looked at
         best: dict[int, tuple[float, str]] = {}
         for basis, at in spaces.items():
             ids, vectors = rows.vectors_of(connection, at, len(own[basis]), found)

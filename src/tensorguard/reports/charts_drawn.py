@@ -13,12 +13,13 @@ from tensorguard.reports.charts import Bars, Chart, Checklist, Graph, Heatmap, M
 from tensorguard.reports.graph_layout import placed
 from tensorguard.reports.terminal import printable_sentence
 
-# Anchors of matplotlib's viridis: even to the eye, readable with any common colour blindness and in grey.
-_VIRIDIS = (
-    (68, 1, 84), (71, 45, 123), (59, 82, 139), (44, 114, 142), (33, 145, 140),
-    (40, 174, 128), (94, 201, 98), (173, 220, 48), (253, 231, 37),
-)  # fmt: skip
-_LEVELS = 32
+_COLOURS = (
+    "440154470d6048186a482374472e7c4538824241863e4a893a548c365d8d32658e2e6d8e2b758e287d8e25848e228c8d"
+    "1f948c1e9c8920a38625ab822eb37c3aba7648c16e58c7656ccd5a7fd34e93d741a8db34c0df25d5e21aeae51afde725"
+)
+_SCALE = tuple(f"#{_COLOURS[at : at + 6]}" for at in range(0, len(_COLOURS), 6))
+"""matplotlib's viridis in 32 levels: even to the eye, readable with any common colour blindness and in grey."""
+
 _SIDE = 440.0
 """Length of a heat map's longer side."""
 _CELL = (3.0, 40.0)
@@ -41,9 +42,9 @@ def harmless(text: str) -> str:
     return "".join(f"\\u{ord(each):04x}" if each in "<>&\u2028\u2029\x7f" else each for each in text)
 
 
-def scale() -> list[str]:
+def scale() -> tuple[str, ...]:
     """Return the colours of the heat map's scale, from 0 to 1."""
-    return [_colour(level / (_LEVELS - 1)) for level in range(_LEVELS)]
+    return _SCALE
 
 
 def _drawn(chart: Chart) -> dict[str, Any]:
@@ -93,12 +94,12 @@ def _levels(panel: Panel) -> list[tuple[str, str]]:
     for at, row in enumerate(panel.values):
         for start, run, level in _runs(row):
             outlines.setdefault(level, []).append(f"M{start} {at}h{run}v1h-{run}z")
-    return [(_colour(level / (_LEVELS - 1)), "".join(outlines[level])) for level in sorted(outlines)]
+    return [(_SCALE[level], "".join(outlines[level])) for level in sorted(outlines)]
 
 
 def _runs(row: Sequence[float | None]) -> Iterator[tuple[int, int, int]]:
     """Yield where a run of cells of one level starts, how long it is, and the level; cells without a number are left out."""
-    levels = [None if each is None else round(min(max(each, 0.0), 1.0) * (_LEVELS - 1)) for each in row]
+    levels = [None if each is None else round(min(max(each, 0.0), 1.0) * (len(_SCALE) - 1)) for each in row]
     start = 0
     while start < len(levels):
         stop, level = start + 1, levels[start]
@@ -107,13 +108,6 @@ def _runs(row: Sequence[float | None]) -> Iterator[tuple[int, int, int]]:
         if level is not None:
             yield start, stop - start, level
         start = stop
-
-
-def _colour(share: float) -> str:
-    place = share * (len(_VIRIDIS) - 1)
-    low = min(int(place), len(_VIRIDIS) - 2)
-    mixed = (round(a + (b - a) * (place - low)) for a, b in zip(_VIRIDIS[low], _VIRIDIS[low + 1], strict=True))
-    return "#{:02x}{:02x}{:02x}".format(*mixed)
 
 
 def _line(panel: Panel) -> str:

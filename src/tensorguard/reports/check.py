@@ -10,9 +10,9 @@ from tensorguard.licences.check_descent import strength
 from tensorguard.licences.check_terms import Declaration, declarations
 from tensorguard.licences.claims import Claims
 from tensorguard.licences.compatibility import compatible
+from tensorguard.licences.declared import Directory
 from tensorguard.licences.licence import licences
 from tensorguard.licences.obligations import Obligation
-from tensorguard.licences.relicensed import binding
 from tensorguard.licences.rules import RULES
 from tensorguard.lineage.scan import Relative
 from tensorguard.reports.document import Cell, Document, Table
@@ -78,12 +78,12 @@ def verified(audit: Audit) -> tuple[str, ...]:
 def _bases(audit: Audit, claims: Claims) -> tuple[Base, ...]:
     """Return the declared bases; those that were not compared are not known here."""
     entries = [each.entry for each in (*audit.scan.relatives, *audit.scan.others)]
-    return bases(claims, audit.scan, entries)
+    return bases(claims, audit.scan, Directory(entries))
 
 
 def _licences(audit: Audit, found: Sequence[Declaration]) -> list[str]:
     """Return which declared licences all ancestors' licences allow."""
-    ancestors = [licences().get(name) for name in dict.fromkeys(each.licence for each in _binding(audit))]
+    ancestors = [licences().get(name) for name in dict.fromkeys(each.licence for each in audit.obligations)]
     said = []
     for each in found:
         licence = each.licence
@@ -106,7 +106,7 @@ def _summary(audit: Audit, declared: Sequence[Base]) -> str:
     else:
         said = f"Nothing that {name} claims is contradicted{f' ({numbers})' if numbers else ''}. {descent(audit.scan)}"
     true = "; ".join(verified(audit))
-    duties = len({(each.licence, each.duty.id) for each in _binding(audit) if each.duty})
+    duties = len({(each.licence, each.duty.id) for each in audit.obligations if each.duty})
     kept = (
         f" There {'is 1 duty' if duties == 1 else f'are {duties} duties'} of the ancestors' licences to keep." if duties else ""
     )
@@ -115,11 +115,6 @@ def _summary(audit: Audit, declared: Sequence[Base]) -> str:
 
 def _count(number: int, word: str) -> str:
     return f"{number} {word}{'' if number == 1 else 's'}"
-
-
-def _binding(audit: Audit) -> tuple[Obligation, ...]:
-    """Return the obligations that hold, as the catalogue and the relatives' records tell."""
-    return binding(audit.obligations, [each.entry for each in audit.scan.relatives])
 
 
 def _tables(audit: Audit, claims: Claims, declared: Sequence[Base]) -> list[Table]:

@@ -22,6 +22,12 @@ def family(audit: Audit) -> list[Graph]:
     return [Graph("family", "Family", _NOTE, made.nodes, made.edges)]
 
 
+def called(each: Relative) -> str:
+    """Return what a known model is to the one in question, in a word or two."""
+    made_from_it = each.descends and each.lineage.verdict == "derived"
+    return "derives from this model" if made_from_it else WORDS[each.lineage.verdict]
+
+
 class _Family:
     """Grows node by node; a model that several name stands once."""
 
@@ -48,7 +54,7 @@ class _Family:
         self._known.setdefault(name, place)
         if each.entry.facts.repository:
             self._known.setdefault(each.entry.facts.repository, place)
-        self.nodes.append(Node(name, TONES[each.lineage.verdict], WORDS[each.lineage.verdict], _facts(each.entry)))
+        self.nodes.append(Node(name, TONES[each.lineage.verdict], called(each), _facts(each.entry)))
 
     def _measured(self, each: Relative, *, best: bool) -> None:
         lineage, node = each.lineage, self._known[each.entry.name]

@@ -1,6 +1,6 @@
 """Where the models of a family graph stand: one line each, ancestors above and to the left, links beside them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from tensorguard.reports.charts import Edge, Graph, Node
@@ -32,10 +32,11 @@ def placed(graph: Graph) -> Placed:
     depths = _depths(graph)
     x = {node: _MARGIN + STEP * depth for node, depth in depths.items()}
     y = {node: LINE * at + LINE // 2 for at, node in enumerate(depths)}
+    places = {node: (x[node], y[node]) for node in depths}
     nodes = [(index, graph.nodes[index], x[index], y[index]) for index in depths]
     first = {each.child: at for at, each in reversed(list(enumerate(graph.edges)))}
     edges = [
-        (at, each, _outline((x[each.parent], y[each.parent]), (x[each.child], y[each.child]), straight=first[each.child] == at))
+        (at, each, _outline(places[each.parent], places[each.child], straight=first[each.child] == at and _clear(places, each)))
         for at, each in enumerate(graph.edges)
     ]
     return Placed(nodes, edges, max(x.values(), default=0) + 12, LINE * len(nodes))
@@ -60,6 +61,12 @@ def _depths(graph: Graph) -> dict[int, int]:
             found[node] = 1 + max((found[parent] for parent in parents[node] if parent in found), default=-1)
             waiting += reversed(children[node])
     return found
+
+
+def _clear(places: Mapping[int, tuple[int, int]], edge: Edge) -> bool:
+    """Say whether no other node stands where a line straight down from the parent would pass."""
+    (x, top), (_, bottom) = places[edge.parent], places[edge.child]
+    return not any(at == x and top < y < bottom for at, y in places.values())
 
 
 def _outline(start: tuple[int, int], stop: tuple[int, int], *, straight: bool) -> str:

@@ -24,7 +24,7 @@ from tensorguard.version import __version__
 
 _OPEN_ROWS = 12
 """Longer tables are folded, and those that a chart of the same title shows."""
-_LONGEST_JSON = 250_000
+_LONGEST_JSON = 400_000
 _LONGEST_SVG = 250_000
 """Longer pictures, of many points, are shown as PNG."""
 

@@ -79,7 +79,8 @@ def _rule(rule: str) -> dict[str, Any]:
 def _findings(audit: Audit) -> Iterator[dict[str, Any]]:
     marks = _marks([(each.rule, each.where, each.claimed) for each in audit.findings])
     for finding, mark in zip(audit.findings, marks, strict=True):
-        text = [_sentence(each) for each in (finding.message, finding.shown, finding.claimed, finding.fix) if each]
+        message = f"{finding.message[:1].upper()}{finding.message[1:]}"
+        text = [_sentence(each) for each in (message, finding.shown, finding.claimed, finding.fix) if each]
         yield {
             "ruleId": finding.rule,
             "kind": "fail",
@@ -178,7 +179,7 @@ def _message(text: str) -> dict[str, str]:
 
 
 def _sentence(text: str) -> str:
-    return f"{text[0].upper()}{text[1:]}{'' if text.endswith(('.', '!', '?')) else '.'}"
+    return text if text.endswith((".", "!", "?")) else f"{text}."
 
 
 def _marks(parts: Sequence[tuple[str, ...]]) -> Iterator[str]:

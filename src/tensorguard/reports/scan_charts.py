@@ -8,7 +8,7 @@ from tensorguard.licences.obligations import Obligation
 from tensorguard.lineage.scan import Relative, Scan
 from tensorguard.reports import lineage_charts
 from tensorguard.reports.charts import Bar, Bars, Chart, Checklist, Facts, Headline, Item, Tone
-from tensorguard.reports.family_chart import family
+from tensorguard.reports.family_chart import called, family
 from tensorguard.reports.lineage_charts import CHANCE, EFFECT, TONES, WORDS, effect, measured, sure
 from tensorguard.reports.wording import done, p_value
 
@@ -49,7 +49,7 @@ def headline(audit: Audit) -> Headline:
         ]
     if audit.obligations:
         facts.append(("duties", str(len({(each.licence, each.duty) for each in audit.obligations}))))
-    word = "no relative found" if scan.best is None and scan.verdict == "independent" else WORDS[scan.verdict]
+    word = _word(scan)
     if audit.claims is None:
         return Headline(word, TONES[scan.verdict], facts)
     worst = audit.findings[0].severity if audit.findings else "note"
@@ -57,10 +57,18 @@ def headline(audit: Audit) -> Headline:
     return Headline(_CLAIMS[worst], _WORST[worst], facts)
 
 
+def _word(scan: Scan) -> str:
+    if scan.best is None and scan.verdict == "independent":
+        return "no relative found"
+    backwards = scan.best is not None and scan.best.descends and scan.verdict == "derived" and scan.parents is None
+    return "origin of a known model" if backwards else WORDS[scan.verdict]
+
+
 def relatives(scan: Scan) -> list[Bars]:
     """Return relatives, then those compared that are none, ranked; empty if nothing was compared."""
     found = [*scan.relatives, *scan.others]
-    return [Bars("relatives", "Relatives", _RELATIVES, (EFFECT, CHANCE), [_bar(each) for each in found])] if found else []
+    title = "Relatives" if scan.relatives else "The most alike of the known models"
+    return [Bars("relatives", title, _RELATIVES, (EFFECT, CHANCE), [_bar(each) for each in found])] if found else []
 
 
 def obligations(found: Sequence[Obligation]) -> list[Checklist]:
@@ -98,7 +106,7 @@ def _bar(each: Relative) -> Bar:
         measured(lineage.effect, each.log10_p),
         texts,
         TONES[lineage.verdict],
-        WORDS[lineage.verdict],
+        called(each),
         about(each),
     )
 
@@ -108,7 +116,7 @@ def about(each: Relative) -> Facts:
     lineage, facts = each.lineage, each.entry.facts
     known = licences().get(facts.licence)
     said = [
-        ("verdict", WORDS[lineage.verdict]),
+        ("verdict", called(each)),
         ("what was done", done(lineage.kinds) if lineage.verdict == "derived" else ""),
         ("made from the other", _made(each)),
         ("how sure", sure(each.log10_p, lineage.how)),

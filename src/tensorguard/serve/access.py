@@ -38,7 +38,9 @@ def read_token(path: Path) -> str:
         raise NotFoundError(f"the token cannot be read ({error.strerror})", where=path) from error
     if not SHORTEST <= len(text) <= _LONGEST or not all("!" <= each <= "~" for each in text):
         hint = "make one with: python -c 'import secrets; print(secrets.token_urlsafe(32))'"
-        raise InputError(f"a token is one line of {SHORTEST} to {_LONGEST} ASCII characters without spaces", where=path, hint=hint)
+        raise InputError(
+            f"a token is one line of {SHORTEST} to {_LONGEST} ASCII characters without spaces", where=path, hint=hint
+        )
     return text
 
 
@@ -51,6 +53,10 @@ class Access:
         self._token, self._clock = token, clock
         self._wrong: OrderedDict[str, tuple[float, float]] = OrderedDict()
         self._lock = threading.Lock()
+
+    def renew(self) -> None:
+        """Make the cookies that were given worthless."""
+        self.session = secrets.token_urlsafe(32)
 
     def is_session(self, cookie: str) -> bool:
         """Say whether a cookie is this server's."""

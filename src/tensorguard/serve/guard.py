@@ -16,7 +16,7 @@ from tensorguard.errors import TensorGuardError
 from tensorguard.serve import problems
 from tensorguard.serve.access import Access
 from tensorguard.serve.policies import ALWAYS
-from tensorguard.serve.problems import Refused
+from tensorguard.serve.problems import RefusedError
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -65,16 +65,16 @@ class Guard:
             await answer.refuse(problems.unexpected())
 
     def _admit(self, scope: Scope) -> None:
-        """Raise Refused for whatever is not to be served."""
+        """Raise RefusedError for whatever is not to be served."""
         headers = _headers(scope)
         if scope["method"] not in _METHODS:
-            raise Refused(405, "this method is not served")
+            raise RefusedError(405, "this method is not served")
         if len(scope.get("raw_path") or b"") + len(scope["query_string"]) > MAX_URL:
-            raise Refused(414, f"the address is longer than {MAX_URL} bytes")
+            raise RefusedError(414, f"the address is longer than {MAX_URL} bytes")
         host = headers.get("host", "").lower()
         if host not in self._hosts:
             hint = "open the address that the server printed; allow the name of a reverse proxy with --allow-host"
-            raise Refused(421, "this server does not go by that name", hint=hint)
+            raise RefusedError(421, "this server does not go by that name", hint=hint)
         _require_own_origin(headers, host)
         if scope["path"].startswith(API) and scope["path"] not in OPEN:
             self._authenticate(scope, headers)
@@ -87,34 +87,36 @@ class Guard:
             address = str((scope.get("client") or ("",))[0])
             wait = self._access.wait(address)
             if wait:
-                raise Refused(429, "too many wrong tokens", hint="wait a little", wait=wait)
+                raise RefusedError(429, "too many wrong tokens", hint="wait a little", wait=wait)
             if not self._access.is_token(token.strip()):
                 self._access.failed(address)
-                raise Refused(401, "the token is wrong", hint="it stands in the address that the server printed")
+                raise RefusedError(401, "the token is wrong", hint="it stands in the address that the server printed")
             return
         if not self._access.is_session(_cookie(headers.get("cookie", ""), self._access.cookie)):
-            raise Refused(401, "a token is needed", hint="open the address that the server printed, or send it as a bearer token")
+            raise RefusedError(
+                401, "a token is needed", hint="open the address that the server printed, or send it as a bearer token"
+            )
         # Without either header it is no browser of this decade, and nothing would tell our page from another.
         told = "sec-fetch-site" in headers or "origin" in headers
         if headers.get("sec-fetch-site", "same-origin") not in _SAME or (scope["method"] not in _READING and not told):
-            raise Refused(403, "a request of another page")
+            raise RefusedError(403, "a request of another page")
 
 
 def _require_own_origin(headers: Mapping[str, str], host: str) -> None:
     """Refuse what a page of another origin sends, whoever is logged in."""
     origin = headers.get("origin")
     if origin is not None and origin.lower() not in (f"http://{host}", f"https://{host}"):
-        raise Refused(403, "a request of another page")
+        raise RefusedError(403, "a request of another page")
     if headers.get("sec-fetch-site") in ("cross-site", "same-site") and headers.get("sec-fetch-mode") != "navigate":
-        raise Refused(403, "a request of another page")
+        raise RefusedError(403, "a request of another page")
 
 
 def _require_length(scope: Scope, headers: Mapping[str, str]) -> None:
     length = headers.get("content-length", "0")
     if not (length.isascii() and length.isdigit() and len(length) < 20):
-        raise Refused(400, "the length of the request is no number")
+        raise RefusedError(400, "the length of the request is no number")
     if scope["path"] not in STREAMED and int(length) > MAX_BODY:
-        raise Refused(413, f"the request is longer than {MAX_BODY} bytes")
+        raise RefusedError(413, f"the request is longer than {MAX_BODY} bytes")
 
 
 def _headers(scope: Scope) -> dict[str, str]:
@@ -123,7 +125,7 @@ def _headers(scope: Scope) -> dict[str, str]:
     for raw, value in scope["headers"]:
         name = raw.decode("latin-1").lower()
         if name in found and name in ("host", "origin", "authorization", "content-length", "sec-fetch-site"):
-            raise Refused(400, f"the request has two headers {name}")
+            raise RefusedError(400, f"the request has two headers {name}")
         text = value.decode("latin-1")
         found[name] = f"{found[name]}; {text}" if name in found else text
     return found
@@ -145,15 +147,15 @@ async def _body(receive: Receive) -> bytes:
             while True:
                 message = await receive()
                 if message["type"] != "http.request":
-                    raise Refused(400, "the request ended early")
+                    raise RefusedError(400, "the request ended early")
                 parts.append(message.get("body", b""))
                 size += len(parts[-1])
                 if size > MAX_BODY:
-                    raise Refused(413, f"the request is longer than {MAX_BODY} bytes")
+                    raise RefusedError(413, f"the request is longer than {MAX_BODY} bytes")
                 if not message.get("more_body"):
                     return b"".join(parts)
     except TimeoutError as error:
-        raise Refused(408, "the request came too slowly") from error
+        raise RefusedError(408, "the request came too slowly") from error
 
 
 def _replayed(body: bytes) -> Receive:

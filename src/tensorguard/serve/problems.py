@@ -14,7 +14,7 @@ _STATUSES: Mapping[type[TensorGuardError], int] = {
 }
 
 
-class Refused(TensorGuardError):
+class RefusedError(TensorGuardError):
     """A request that is not served, with the status that says so.
 
     Attributes:
@@ -31,7 +31,7 @@ class Refused(TensorGuardError):
 
 def status(error: TensorGuardError) -> int:
     """Return the HTTP status of an error."""
-    return error.status if isinstance(error, Refused) else _STATUSES.get(type(error), 500)
+    return error.status if isinstance(error, RefusedError) else _STATUSES.get(type(error), 500)
 
 
 def fields(error: TensorGuardError) -> dict[str, str]:
@@ -47,9 +47,9 @@ def body(error: TensorGuardError) -> bytes:
 def headers(error: TensorGuardError) -> dict[str, str]:
     """Return the headers that go with it."""
     found = {"content-type": "application/json"}
-    if isinstance(error, Refused) and error.wait:
+    if isinstance(error, RefusedError) and error.wait:
         found["retry-after"] = str(int(error.wait) + 1)
-    if isinstance(error, Refused) and error.status == 401:
+    if isinstance(error, RefusedError) and error.status == 401:
         found["www-authenticate"] = "Bearer"
     return found
 

@@ -50,36 +50,40 @@ class Roots:
         return found
 
     def _resolved(self, path: Path) -> Path | None:
-        """Return where a path leads, if that is under a root."""
+        """Return where a path leads, if that is under a root; a file keeps its name, which its shards and its format are known by."""
         try:
             found = path.resolve()
+            named = path.parent.resolve() / path.name if found.is_file() else found
         except (OSError, RuntimeError, ValueError):  # a circle of links, a name that is too long
             return None
-        return found if any(found.is_relative_to(root) for root in self.folders) else None
+        inside = all(any(each.is_relative_to(root) for root in self.folders) for each in (found, named))
+        return named if inside else None
 
     def _require_inside(self, model: Path) -> None:
         for path in _beside(model):
             if self._resolved(path) is None:
-                raise NotFoundError(f"{quote(path.name)} leads out of the roots", where=model, hint="copy the model under a root")
+                raise NotFoundError(
+                    f"{quote(path.name)} leads out of the roots", where=model, hint="copy the model under a root"
+                )
 
 
 def _beside(model: Path) -> Iterator[Path]:
     """Yield the links that reading a model may follow: in its folder, and in the snapshot of a repository of the hub's cache."""
     if not model.is_dir():
-        yield from _links(model.parent, folders=False)
+        yield from _links(model.parent)
         return
-    yield from _links(model, folders=False)
+    yield from _links(model)
     yield from (model / "refs", model / "refs" / "main", model / "snapshots")
     snapshot = hub_cache.snapshot(model)
     if snapshot != model:
         yield snapshot
-        yield from _links(snapshot, folders=False)
+        yield from _links(snapshot)
 
 
-def _links(folder: Path, *, folders: bool) -> Iterator[Path]:
+def _links(folder: Path) -> Iterator[Path]:
     with os.scandir(folder) as entries:
         for at, entry in enumerate(entries):
             if at >= MAX_FOLDER_ENTRIES:
                 raise UsageError("the folder holds too many files", where=folder)
-            if entry.is_symlink() and (folders or not entry.is_dir()):
+            if entry.is_symlink() and not entry.is_dir():
                 yield Path(entry.path)

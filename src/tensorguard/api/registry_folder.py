@@ -1,0 +1,36 @@
+"""Where the user's registry is, and how a model is named as one of its entries: `registry:NAME`."""
+
+import os
+import sys
+from pathlib import Path
+
+VARIABLE = "TENSORGUARD_REGISTRY"
+"""The environment's variable that names another folder."""
+
+PREFIX = "registry:"
+
+
+def registry_folder(given: Path | str | None = None) -> Path:
+    """Return the registry's folder: as given, else as the environment says, else the user's own.
+
+    The user's own is `tensorguard/registry` below the platform's folder of application data: `XDG_DATA_HOME` or `~/.local/share`,
+    `~/Library/Application Support` (macOS), `LOCALAPPDATA` (Windows).
+    """
+    if given is not None:
+        return Path(given)
+    named = os.environ.get(VARIABLE)
+    return Path(named) if named else _application_data() / "tensorguard" / "registry"
+
+
+def registered_name(model: Path | str) -> str | None:
+    """Return NAME of `registry:NAME`, or None of anything else; a file of such a name is reached by its absolute path."""
+    text = str(model)
+    return text.removeprefix(PREFIX) if text.startswith(PREFIX) else None
+
+
+def _application_data() -> Path:
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA") or "~/AppData/Local").expanduser()
+    if sys.platform == "darwin":
+        return Path("~/Library/Application Support").expanduser()
+    return Path(os.environ.get("XDG_DATA_HOME") or "~/.local/share").expanduser()
