@@ -185,5 +185,6 @@ def test_paper_shows_everything(opened: Opener) -> None:
     page.emulate_media(media="print")
     assert page.locator("details:not([open])").count() == 0
     assert page.locator(".map > svg >> visible=true").count() == page.locator(".map > svg").count()
+    assert page.locator(".map .on-paper >> visible=true").count() == page.locator(".map > svg").count()
     page.evaluate("dispatchEvent(new Event('afterprint'))")
     assert page.locator("details:not([open])").count() > 0

@@ -91,7 +91,7 @@ def test_without_scripts_the_answer_and_the_pictures_stay(opened: Opener) -> Non
     assert page.locator(".map > svg >> visible=true").locator(".cells path").count() > 1
     assert page.locator(".track i >> visible=true").count() >= 1
     assert page.locator("path.edge >> visible=true").count() >= 1
-    page.get_by_text("fixed basis").last.click()
+    page.locator("label", has_text="fixed basis").click()
     assert "fixed basis" in (page.locator(".map > svg >> visible=true").get_attribute("aria-label") or "")
     page.locator(".bars summary").first.click()
     assert page.get_by_text("meta/Llama-3.1-8B").first.is_visible()

@@ -201,3 +201,10 @@ def test_nasty_claims_do_nothing(check: Any, model: Any, tmp_path: Path) -> None
     assert "</table>'" not in page
     assert not re.search(r"[\x1b\u202e]", page + (tmp_path / "a.json").read_text())
     assert NASTY in [each["value"] for each in json.loads((tmp_path / "a.json").read_text())["result"]["claims"]]
+
+
+def test_a_registered_model_claims_its_name_alone(check: Any) -> None:
+    answer = check("registry:somebody/tuned-a", "--json")
+    assert [(each["field"], each["value"]) for each in answer.json()["result"]["claims"]] == [("name", "somebody/tuned-a")]
+    assert {"TG102", "TG905"} <= set(rules(answer))
+    assert check("registry:nothing-of-that-name").code == 4

@@ -1,4 +1,4 @@
-"""A PEFT adapter on disk: `adapter_config.json` and `adapter_model.safetensors`. What its tensors mean is decided elsewhere."""
+"""A PEFT adapter on disk: `adapter_config.json` and `adapter_model.safetensors` (or `.bin`). What its tensors mean is decided elsewhere."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,15 +8,15 @@ from typing import Any
 from tensorguard.errors import InputError, NotFoundError
 from tensorguard.formats import hub_cache
 from tensorguard.formats.base import TensorInfo
+from tensorguard.formats.detection import read_file_header
 from tensorguard.formats.json_text import read_object
 from tensorguard.formats.model_folder import holds_model
-from tensorguard.formats.safetensors import read_safetensors
 from tensorguard.limits import MAX_CONFIG_BYTES
-from tensorguard.sources.local import LocalFile
 
 CONFIG = "adapter_config.json"
 WEIGHTS = "adapter_model.safetensors"
-_PICKLES = ("adapter_model.bin", "adapter_model.pt")
+_OLDER = ("adapter_model.bin", "adapter_model.pt")
+"""What PEFT wrote before it wrote safetensors: files of torch.save."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ def is_adapter(path: Path) -> bool:
     if not (folder / CONFIG).is_file():
         return False
     if not path.is_dir():
-        return path.name in (CONFIG, WEIGHTS, *_PICKLES)
+        return path.name in (CONFIG, WEIGHTS, *_OLDER)
     return not holds_model(folder)
 
 
@@ -56,7 +56,7 @@ def read_adapter(path: Path) -> AdapterFiles:
 
     Raises:
         NotFoundError: There is no such path.
-        InputError: It is no adapter, its weights are missing or a pickle, or one of its files is malformed.
+        InputError: It is no adapter, its weights are missing or a plain pickle, or one of its files is malformed.
     """
     if not path.exists():
         raise NotFoundError("no such file or folder", where=path)
@@ -64,23 +64,13 @@ def read_adapter(path: Path) -> AdapterFiles:
     if not (folder / CONFIG).is_file():
         raise InputError(f"no {CONFIG}: not an adapter", where=path, hint="give the folder that PEFT's save_pretrained wrote")
     config = read_object(folder / CONFIG, MAX_CONFIG_BYTES)
-    weights = folder / WEIGHTS
-    if not weights.is_file():
-        _refuse_missing(folder)
-    header = read_safetensors(LocalFile(weights))
-    return AdapterFiles(hub_cache.model_name(folder), str(folder), config, header.tensors)
+    weights = next((folder / name for name in (WEIGHTS, *_OLDER) if (folder / name).is_file()), None)
+    if weights is None:
+        hint = "download the adapter again"
+        raise InputError(f"{CONFIG} is there but {WEIGHTS} is missing", where=folder, hint=hint)
+    _, header = read_file_header(weights)
+    return AdapterFiles(hub_cache.model_name(folder), str(folder), config, header.tensors, header.notices)
 
 
 def _folder(path: Path) -> Path:
     return hub_cache.snapshot(path) if path.is_dir() else path.parent
-
-
-def _refuse_missing(folder: Path) -> None:
-    for name in _PICKLES:
-        if (folder / name).exists():
-            raise InputError(
-                "a pickle, which can run code: never opened",
-                where=folder / name,
-                hint="save the adapter again with safe_serialization=True",
-            )
-    raise InputError(f"{CONFIG} is there but {WEIGHTS} is missing", where=folder, hint="download the adapter again")

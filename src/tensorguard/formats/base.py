@@ -23,6 +23,7 @@ class TensorInfo:
         source: The bytes it lies in.
         offset: First byte in the source.
         nbytes: Length in bytes.
+        transposed: Whether the bytes hold the matrix (two dimensions) column by column; a view that files of torch.save may have.
     """
 
     name: str
@@ -31,6 +32,7 @@ class TensorInfo:
     source: Source
     offset: int
     nbytes: int
+    transposed: bool = False
 
     @property
     def size(self) -> int:
@@ -45,7 +47,7 @@ class Checkpoint:
     Attributes:
         name: What to call the model: the file's stem or the folder's name.
         location: Where it was opened.
-        container: `safetensors` or `gguf`.
+        container: `safetensors`, `gguf`, `pytorch` or `onnx`.
         tensors: All tensors in file order, shards in their own order.
         config: The model's own configuration (config.json, params.json, or GGUF keys under their own names); may be empty. It is
             context, never evidence.
@@ -72,11 +74,13 @@ class Header:
         tensors: The file's tensors in the order its header lists them.
         config: The model's own configuration where the container holds one (GGUF keys); else empty.
         metadata: The container's free-form metadata.
+        notices: Things a user should know about this file, one sentence each.
     """
 
     tensors: tuple[TensorInfo, ...]
     config: Mapping[str, Any] = field(default_factory=dict)
     metadata: Mapping[str, str] = field(default_factory=dict)
+    notices: tuple[str, ...] = ()
 
 
 class Format(Protocol):
@@ -84,10 +88,14 @@ class Format(Protocol):
 
     @property
     def container(self) -> str:
-        """What it is called; also its file-name suffix, without the dot."""
+        """What it is called."""
+
+    @property
+    def suffixes(self) -> tuple[str, ...]:
+        """What the names of its files end in, with the dot."""
 
     def recognises(self, head: bytes) -> bool:
-        """Say whether a file with these first bytes (up to 64) is of this format."""
+        """Say whether a file with these first bytes (up to 512) is of this format."""
 
     def read_header(self, source: Source) -> Header:
         """Parse one file's header.

@@ -3,23 +3,27 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from tensorguard.errors import InputError
+from tensorguard.errors import InputError, NotFoundError
 from tensorguard.formats.base import Format, Header
 from tensorguard.formats.gguf import Gguf
+from tensorguard.formats.pytorch import PyTorch
 from tensorguard.formats.safetensors import Safetensors
 from tensorguard.sources.local import LocalFile
 
-FORMATS: tuple[Format, ...] = (Gguf(), Safetensors())
+FORMATS: tuple[Format, ...] = (Gguf(), Safetensors(), PyTorch())
 """Every container that can be opened, in the order they are tried."""
 
-_HEAD_BYTES = 64
+_HEAD_BYTES = 512
 _PICKLE = "a pickle, which can run code: never opened"
-_CONVERT = "convert it to safetensors on a machine you trust: model.save_pretrained(DIR, safe_serialization=True)"
+_CONVERT = (
+    "on a machine you trust, save it with torch.save of PyTorch 1.6 or later, which writes a ZIP archive, or as safetensors"
+)
+_ARCHIVE = "unpack it: of archives, only what torch.save of PyTorch 1.6 or later writes is read"
 _NOT_YET = "not supported yet"
 _OTHER = "give the model as safetensors or GGUF"
 
 _REFUSED_HEADS: tuple[tuple[bytes, str, str], ...] = (
-    (b"PK\x03\x04", f"a ZIP archive, as torch.save writes around {_PICKLE}", f"unpack a mere archive; else {_CONVERT}"),
+    (b"PK\x03\x04", "a ZIP archive, but not as torch.save writes one", _ARCHIVE),
     *((b"\x80" + bytes([protocol]), _PICKLE, _CONVERT) for protocol in range(2, 6)),
     (b"version https://git-lfs", "a Git LFS pointer, not the file it stands for", "fetch the file: git lfs pull"),
     (b"<!DOCTYPE", "a web page, not a model file", "download the file itself"),
@@ -61,17 +65,13 @@ def read_file_header(path: Path) -> tuple[str, Header]:
     raise InputError("not a model file of a known kind", where=path, hint=_OTHER)
 
 
-def is_model_file(path: Path) -> bool:
-    """Say whether a file is of a known container, or claims to be one by its name."""
+def container_of(path: Path) -> str:
+    """Return the container that a file is of, or claims by its name where it cannot be read or is a broken link; empty if none."""
     try:
-        return _format_of(_head(LocalFile(path)), path) is not None
-    except InputError:
-        return is_named_as_model(path)
-
-
-def is_named_as_model(path: Path) -> bool:
-    """Say whether a file's name alone claims that it is of a known container."""
-    return _format_named(path) is not None
+        known = _format_of(_head(LocalFile(path)), path)
+    except (InputError, NotFoundError):
+        known = _format_named(path)
+    return known.container if known else ""
 
 
 def refuse_file(path: Path) -> None:
@@ -85,7 +85,8 @@ def _format_of(head: bytes, path: Path) -> Format | None:
     for known in FORMATS:
         if known.recognises(head):
             return known
-    return None if _refusal(head) else _format_named(path)
+    refused = _refusal(head) or path.suffix.lower() in _REFUSED_SUFFIXES
+    return None if refused else _format_named(path)
 
 
 def _refusal(head: bytes) -> tuple[str, str] | None:
@@ -96,7 +97,7 @@ def _refusal(head: bytes) -> tuple[str, str] | None:
 
 
 def _format_named(path: Path) -> Format | None:
-    return next((known for known in FORMATS if path.suffix.lower() == f".{known.container}"), None)
+    return next((known for known in FORMATS if path.suffix.lower() in known.suffixes), None)
 
 
 def _head(source: LocalFile) -> bytes:

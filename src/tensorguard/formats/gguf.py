@@ -39,6 +39,7 @@ class Gguf:
     """The format; see `Format`."""
 
     container = "gguf"
+    suffixes = (".gguf",)
 
     def recognises(self, head: bytes) -> bool:
         """The magic bytes."""

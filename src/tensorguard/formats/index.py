@@ -1,4 +1,4 @@
-"""The index of a sharded checkpoint, `model.safetensors.index.json`: which tensor lies in which file."""
+"""The index of a sharded checkpoint, `model.safetensors.index.json` or `pytorch_model.bin.index.json`: which tensor lies in which file."""
 
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath, PureWindowsPath
@@ -10,7 +10,10 @@ from tensorguard.formats.json_text import read_object
 from tensorguard.formats.sharded import parse_shard_name, read_shards
 from tensorguard.limits import MAX_JSON_BYTES, MAX_NAME_BYTES, MAX_SHARDS, MAX_TENSORS
 
-SUFFIX = ".safetensors.index.json"
+_ENDING = ".index.json"
+SUFFIXES = (f".safetensors{_ENDING}", f".bin{_ENDING}")
+"""What the names of indexes end in."""
+
 _LONGEST_PART = 255
 """Bytes of one component of a path, on every common file system."""
 
@@ -21,6 +24,19 @@ class Indexed(NamedTuple):
     container: str
     header: Header
     notices: tuple[str, ...]
+
+
+def stem(name: str) -> str:
+    """Return what an index's file name calls the model; the name itself if it is no index's."""
+    ending = next((suffix for suffix in SUFFIXES if name.endswith(suffix)), "")
+    return name.removesuffix(ending)
+
+
+def index_beside(shard: Path) -> Path | None:
+    """Return the index that lies beside a shard, or None."""
+    parts = parse_shard_name(shard.name)
+    index = shard.with_name(f"{parts.stem}{parts.suffix}{_ENDING}") if parts else shard
+    return index if index.name.endswith(SUFFIXES) and index.is_file() else None
 
 
 def read_indexed(index: Path) -> Indexed:
@@ -37,7 +53,7 @@ def read_indexed(index: Path) -> Indexed:
         hint = "download the missing files into the same folder"
         raise InputError(f"{len(missing)} of its {len(shards)} shards not there: {quote_some(missing)}", where=index, hint=hint)
     container, header = read_shards(sorted(shards.values(), key=_shard_number))
-    notices = _check_names(weight_map, shards, header, index)
+    notices = header.notices + _check_names(weight_map, shards, header, index)
     return Indexed(container, header, notices)
 
 

@@ -3,13 +3,19 @@
 from pathlib import Path
 
 from tensorguard.errors import InputError, quote, quote_some
-from tensorguard.formats.detection import is_model_file, is_named_as_model, refuse_file
-from tensorguard.formats.index import SUFFIX
+from tensorguard.formats.detection import container_of, refuse_file
+from tensorguard.formats.index import SUFFIXES, stem
 from tensorguard.formats.sharded import group_shards, parse_shard_name
 from tensorguard.limits import MAX_FOLDER_ENTRIES
 
-_USUAL = "model"
-"""Stem of the files that transformers loads when a folder offers a choice."""
+_USUAL = ("model", "pytorch_model")
+"""Stems of the files that transformers loads when a folder offers a choice."""
+
+_PREFERRED = (("safetensors", "gguf"), ("pytorch",), ("onnx",))
+"""Containers of which the first that are there are opened: many repositories hold the same weights in several."""
+
+_TRAINING = ("optimizer", "scheduler", "scaler", "training_args", "rng_state", "random_states")
+"""How files of torch.save begin that a trainer leaves beside a model."""
 
 _LEFT_OUT = ("adapter_", ".")
 """How files begin that are no model's: an adapter's, hidden ones, half-written ones."""
@@ -33,13 +39,14 @@ def list_files(folder: Path) -> list[Path]:
 def holds_model(folder: Path) -> bool:
     """Say whether a folder holds full weights that can be opened, an adapter's not counted."""
     files = list_files(folder)
-    return any(path.name.endswith(SUFFIX) or _is_candidate(path) for path in files)
+    return any(_container(path) for path in files)
 
 
 def choose_model(folder: Path) -> tuple[tuple[Path, ...], tuple[str, ...]]:
     """Choose the files of the folder's one model.
 
-    An index is preferred to single files, and the usual name `model` to others, as transformers does.
+    Safetensors and GGUF are preferred to files of torch.save and these to ONNX, an index to single files, and the usual name
+    `model` to others, as transformers does.
 
     Returns:
         The index alone, or the model's files in any order; and notices about what was left aside.
@@ -48,22 +55,29 @@ def choose_model(folder: Path) -> tuple[tuple[Path, ...], tuple[str, ...]]:
         InputError: There is no model, several, or only files that are never opened.
     """
     files = list_files(folder)
-    models: list[tuple[Path, ...]] = [(path,) for path in files if path.name.endswith(SUFFIX)]
-    models = models or group_shards(path for path in files if _is_candidate(path))
-    if not models:
+    kinds = {path: kind for path in files if (kind := _container(path))}
+    if not kinds:
         _refuse(folder, files)
-    usual = [group for group in models if _stem(group[0]) == _USUAL]
+    preferred = next(kinds_of for kinds_of in _PREFERRED if not set(kinds_of).isdisjoint(kinds.values()))
+    chosen = [path for path, kind in kinds.items() if kind in preferred]
+    aside = [path.name for path in kinds if path not in chosen]
+    notices = (
+        (f"The same folder holds weights in other containers, which were left aside: {quote_some(aside)}.",) if aside else ()
+    )
+    indexes: list[tuple[Path, ...]] = [(path,) for path in chosen if path.name.endswith(SUFFIXES)]
+    models = indexes or group_shards(chosen)
+    usual = [group for group in models if _stem(group[0]) in _USUAL]
     if len(models) == 1:
-        return models[0], ()
+        return models[0], notices
     listed = quote_some([group[0].name for group in models])
     if len(usual) == 1:
-        return usual[0], (f"The folder holds {len(models)} models ({listed}); {quote(usual[0][0].name)} was opened.",)
+        return usual[0], (*notices, f"The folder holds {len(models)} models ({listed}); {quote(usual[0][0].name)} was opened.")
     raise InputError(f"{len(models)} models in one folder: {listed}", where=folder, hint="give the path of one of these files")
 
 
 def _stem(path: Path) -> str:
-    if path.name.endswith(SUFFIX):
-        return path.name.removesuffix(SUFFIX)
+    if path.name.endswith(SUFFIXES):
+        return stem(path.name)
     shard = parse_shard_name(path.name)
     return shard.stem if shard else path.stem
 
@@ -72,8 +86,12 @@ def _is_broken(path: Path) -> bool:
     return path.is_symlink() and not path.exists()
 
 
-def _is_candidate(path: Path) -> bool:
-    return is_named_as_model(path) if _is_broken(path) else is_model_file(path)
+def _container(path: Path) -> str:
+    """Return the container of a model's file or index; empty if it is neither."""
+    if path.name.endswith(SUFFIXES):
+        return "safetensors" if path.name.endswith(SUFFIXES[0]) else "pytorch"
+    container = container_of(path)
+    return "" if container == "pytorch" and path.name.startswith(_TRAINING) else container
 
 
 def _refuse(folder: Path, files: list[Path]) -> None:
@@ -82,7 +100,7 @@ def _refuse(folder: Path, files: list[Path]) -> None:
         if not _is_broken(path):
             refuse_file(path)
     inside = sorted(entry.name for entry in folder.iterdir() if entry.is_dir())
-    hint = "give a folder or file with safetensors or GGUF weights"
+    hint = "give a folder or file with safetensors, GGUF, PyTorch or ONNX weights"
     if inside:
         hint += f"; it holds the folders {quote_some(inside)}"
     raise InputError("no model file" if files else "an empty folder", where=folder, hint=hint)

@@ -16,7 +16,7 @@ from tensorguard.limits import MAX_CONFIG_BYTES
 _CONFIGS = ("config.json", "params.json")
 """The model's own configuration beside its weights: transformers' name, and Meta's and Mistral's."""
 
-_MEANINGLESS = frozenset({"", "model", "consolidated"})
+_MEANINGLESS = frozenset({"", "model", "pytorch_model", "consolidated", "consolidated.00"})
 """Stems that every model's files share; the folder's name says more."""
 
 
@@ -24,12 +24,12 @@ def open_checkpoint(path: Path) -> Checkpoint:
     """Open a model, reading nothing but headers and small JSON files.
 
     Args:
-        path: A safetensors or GGUF file, any shard of a model (which opens all of it), an index, or a folder: one model's files,
+        path: A safetensors, GGUF, ONNX or torch.save file, any shard of a model (which opens all of it), an index, or a folder: one model's files,
             a repository of the hub's cache, or one of its snapshots.
 
     Raises:
         NotFoundError: There is no such path.
-        InputError: It is no model, several, an adapter, incomplete, malformed, or of a kind that is never opened (pickles).
+        InputError: It is no model, several, an adapter, incomplete, malformed, or of a kind that is never opened (plain pickles).
     """
     try:
         return _open(Path(path))
@@ -57,12 +57,13 @@ def _open(path: Path) -> Checkpoint:
         files, notices = choose_model(folder)
     else:
         folder, files, notices = path.parent, _model_of(path), ()
-    if files[0].name.endswith(index.SUFFIX):
+    if files[0].name.endswith(index.SUFFIXES):
         container, header, found = index.read_indexed(files[0])
         notices += found
     else:
         files = order_shards(files)
         container, header = read_shards(files)
+        notices += header.notices
     if not header.tensors:
         raise InputError("holds no tensors", where=path, hint="give a file with the model's weights")
     config, found = (header.config, ()) if header.config else _config(folder)
@@ -85,9 +86,8 @@ def _model_of(path: Path) -> tuple[Path, ...]:
     shard = parse_shard_name(path.name)
     if shard is None:
         return (path,)
-    named = path.with_name(shard.stem + index.SUFFIX)
-    if named.is_file() and shard.suffix == ".safetensors":
-        return (named,)
+    if (beside := index.index_beside(path)) is not None:
+        return (beside,)
     siblings = (file for file in list_files(path.parent) if parse_shard_name(file.name))
     groups = group_shards(siblings)
     return next((group for group in groups if path.name in {file.name for file in group}), (path,))
@@ -96,7 +96,7 @@ def _model_of(path: Path) -> tuple[Path, ...]:
 def _name(path: Path) -> str:
     """Return what to call the model of a file."""
     shard = parse_shard_name(path.name)
-    stem = path.name.removesuffix(index.SUFFIX) if path.name.endswith(index.SUFFIX) else shard.stem if shard else path.stem
+    stem = index.stem(path.name) if path.name.endswith(index.SUFFIXES) else shard.stem if shard else path.stem
     return hub_cache.model_name(path.parent) if stem in _MEANINGLESS else stem
 
 

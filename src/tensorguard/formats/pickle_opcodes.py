@@ -16,7 +16,7 @@ from tensorguard.limits import MAX_NAME_BYTES, MAX_PICKLE_OPCODES
 Argument = int | float | str | bytes | tuple[str, str] | None
 
 _NOTHING = (
-    "MARK STOP POP POP_MARK DUP NONE NEWTRUE NEWFALSE EMPTY_LIST EMPTY_TUPLE EMPTY_DICT TUPLE TUPLE1 TUPLE2 TUPLE3 LIST DICT "
+    "MARK STOP POP DUP NONE NEWTRUE NEWFALSE EMPTY_LIST EMPTY_TUPLE EMPTY_DICT TUPLE TUPLE1 TUPLE2 TUPLE3 LIST DICT "
     "APPEND APPENDS SETITEM SETITEMS BINPERSID REDUCE BUILD STACK_GLOBAL MEMOIZE"
 )
 """Opcodes without an argument."""
@@ -35,7 +35,7 @@ _COUNTED: Mapping[str, str] = {
 
 _KNOWN = frozenset({*_NOTHING.split(), *_NUMBERS, *_COUNTED, "GLOBAL"})
 _NAMES = {ord(opcode.code): opcode.name for opcode in pickletools.opcodes}
-_LAYOUTS = {name: struct.Struct(layout) for name, layout in (_NUMBERS | _COUNTED).items()}
+_LAYOUTS = {name: struct.Struct(layout) for name, layout in {**_NUMBERS, **_COUNTED}.items()}
 _LONGEST_INTEGER = 9
 """Bytes of an integer: offsets and extents have 8; larger ones (a random generator's state) are no part of a model."""
 
@@ -93,10 +93,10 @@ def _value(name: str, raw: bytes, where: str) -> Argument:
         if len(raw) > _LONGEST_INTEGER:
             _refuse(f"its pickle has an integer of {len(raw)} bytes", where)
         return int.from_bytes(raw, "little", signed=True)
-    if name.endswith("BYTES") or name.endswith("BYTES8"):
+    if name.endswith(("BYTES", "BYTES8")):
         return raw
     try:
-        return raw.decode("utf-8", "surrogatepass")
+        return raw.decode("utf-8")
     except UnicodeDecodeError:
         _refuse(f"its pickle has a text that is not UTF-8: {quote(raw[:20])}", where)
 

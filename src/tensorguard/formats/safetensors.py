@@ -44,6 +44,7 @@ class Safetensors:
     """The format; see `Format`."""
 
     container = "safetensors"
+    suffixes = (".safetensors",)
 
     def recognises(self, head: bytes) -> bool:
         """A plausible header length, then the start of a JSON object."""

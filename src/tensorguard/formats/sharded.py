@@ -98,7 +98,8 @@ def read_shards(paths: Sequence[Path]) -> tuple[str, Header]:
         if len(owner) > MAX_TENSORS:
             raise InputError(f"with it the model has more than the {MAX_TENSORS} tensors allowed", where=path)
         headers.append(header)
-    return container, Header(tuple(owner.values()), headers[0].config, headers[0].metadata)
+    notices = tuple(dict.fromkeys(notice for header in headers for notice in header.notices))
+    return container, Header(tuple(owner.values()), headers[0].config, headers[0].metadata, notices)
 
 
 def _listed(numbers: list[int]) -> str:

@@ -4,13 +4,14 @@ from collections.abc import Sequence
 
 from tensorguard.errors import quote
 from tensorguard.licences.audit import Audit
-from tensorguard.licences.licence import licences
+from tensorguard.licences.compatibility import BINDING
+from tensorguard.licences.licence import Duty, licences
 from tensorguard.licences.obligations import Obligation
 from tensorguard.lineage.scan import Relative, Scan
 from tensorguard.reports.parents import weights_sentence
 from tensorguard.reports.wording import components_sentence, done, p_value
 
-_NAMED = 3
+_NAMED = 2
 """Duties that the answer spells out."""
 
 NOTHING = (
@@ -53,21 +54,27 @@ def descent(scan: Scan) -> str:
 
 
 def obliges(found: Sequence[Obligation]) -> str:
-    """Return what licences oblige to, the first few duties of each spelt out; empty if there is nothing to say."""
+    """Return what licences oblige to, the heaviest duties of each spelt out; empty if there is nothing to say."""
     said = []
     for licence in dict.fromkeys(each.licence for each in found):
         mine = [each for each in found if each.licence == licence]
         ancestors = list(dict.fromkeys(quote(each.ancestor) for each in mine))
-        whose = ", ".join(ancestors[:_NAMED]) + (" and others" if len(ancestors) > _NAMED else "")
-        duties = list(dict.fromkeys(each.duty.text.rstrip(".") for each in mine if each.duty is not None))
+        whose = ancestors[0] + (f" and {len(ancestors) - 1} more" if len(ancestors) > 1 else "")
         known = licences().get(licence)
         called = known.name if known else quote(licence or "unknown licence")
+        duties = list({each.duty.id: each.duty for each in mine if each.duty is not None}.values())
         if not duties:
             said.append(f"The licence of {whose} ({called}) has to be read: its duties are not known here.")
             continue
-        more = f"; and {len(duties) - _NAMED} more" if len(duties) > _NAMED else ""
-        said.append(f"{called} (of {whose}) obliges you: {'; '.join(duties[:_NAMED])}{more}.")
+        heaviest = sorted(duties, key=_weight)[:_NAMED]
+        texts = "; ".join(each.text.rstrip(".") for each in heaviest)
+        more = f"; and {len(duties) - len(heaviest)} more" if len(duties) > len(heaviest) else ""
+        said.append(f"{called} (of {whose}) obliges you: {texts}{more}.")
     return " ".join(said)
+
+
+def _weight(duty: Duty) -> int:
+    return BINDING.index(duty.kind) if duty.kind in BINDING else len(BINDING)
 
 
 def _relation(name: str, best: Relative, among: str) -> str:

@@ -65,13 +65,21 @@ class Holds:
 
 
 @dataclass(frozen=True, slots=True)
+class Parent:
+    """A parent that an entry's facts name, and whether the registry has an entry of it."""
+
+    name: str
+    known: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Known:
     """An entry, what its fingerprint holds (null if it cannot be read, `damage` says why), its parents and children by hearsay."""
 
     entry: Entry
     holds: Holds | None
     damage: str
-    parents: list[str]
+    parents: list[Parent]
     children: list[str]
 
 

@@ -19,7 +19,7 @@ from tensorguard.version import __version__
 
 PREFIX = "/api/v1"
 _DESCRIPTION = (
-    "What a model is derived from, told from its weights. Every route but /health takes `Authorization: Bearer TOKEN`."
+    "What a model is derived from, told from its weights. Every route but health takes the header Authorization: Bearer TOKEN."
 )
 
 

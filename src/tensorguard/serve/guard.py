@@ -24,9 +24,9 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
-API = "/api/"
-OPEN = frozenset({"/api/v1/health"})
-"""What of the API anybody may ask."""
+OPEN = frozenset({"/", "/api/v1/health"})
+STATIC = "/static/"
+"""What anybody may ask for: the page's own files, which hold no data."""
 STREAMED = frozenset({"/api/v1/jobs/upload", "/api/v1/search"})
 """Routes that take long bodies and count them as they come."""
 MAX_URL, MAX_BODY, BODY_SECONDS = 8_192, 65_536, 20.0
@@ -76,7 +76,7 @@ class Guard:
             hint = "open the address that the server printed; allow the name of a reverse proxy with --allow-host"
             raise RefusedError(421, "this server does not go by that name", hint=hint)
         _require_own_origin(headers, host)
-        if scope["path"].startswith(API) and scope["path"] not in OPEN:
+        if scope["path"] not in OPEN and not scope["path"].startswith(STATIC):
             self._authenticate(scope, headers)
         _require_length(scope, headers)
 

@@ -1,6 +1,5 @@
 """Routes that scan and check models, and hand out what was found."""
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -15,44 +14,43 @@ from tensorguard.serve.answers import JobState, Kind, Order
 from tensorguard.serve.forms import TYPES
 from tensorguard.serve.service import Service
 from tensorguard.serve.uploads import RAW, reading
-from tensorguard.serve.work import base_under, work
+from tensorguard.serve.work import on_disk, uploaded
 
 Text = Annotated[str | None, Query(max_length=1_000)]
 
 
 def job_routes(service: Service) -> APIRouter:
     """Return the routes."""
-    router, jobs, registry = APIRouter(tags=["jobs"]), service.jobs, service.options.registry
+    router, jobs, registry = APIRouter(), service.jobs, service.options.registry
 
-    @router.get("/jobs")
+    @router.get("/jobs", tags=["jobs"])
     def states() -> list[JobState]:
         """List the jobs, the newest first."""
         return jobs.states()
 
-    @router.post("/jobs", status_code=202)
+    @router.post("/jobs", tags=["jobs"], status_code=202)
     def order(order: Order) -> JobState:
         """Scan or check a model under a root."""
         jobs.require_room()
-        model = service.roots.admit(order.path)
-        settings = replace(service.settings(), base=base_under(service.roots, model, order.base))
-        return jobs.add(order.kind, model.name, work(order.kind, model, registry, settings=settings, name=order.name or None))
+        subject, run = on_disk(service.roots, order, registry, service.settings())
+        return jobs.add(order.kind, subject, run)
 
-    @router.post("/jobs/upload", status_code=202, openapi_extra=RAW)
+    @router.post("/jobs/upload", tags=["jobs"], status_code=202, openapi_extra=RAW)
     async def upload(request: Request, kind: Kind = "scan", filename: Text = None, name: Text = None) -> JobState:
         """Scan or check a fingerprint (`.tgfp`) that is sent as raw bytes."""
         jobs.require_room()
         path, cleanup = await service.uploads.receive(request, filename or "fingerprint")
         with cleanup:
             await run_in_threadpool(_require_fingerprint, path)
-            run = work(kind, path, registry, settings=service.settings(), name=name or None, shown=path.name)
+            run = uploaded(kind, path, name, registry, service.settings())
             return jobs.add(kind, path.name, run, cleanup.pop_all())
 
-    @router.get("/jobs/{id}")
+    @router.get("/jobs/{id}", tags=["jobs"])
     def state(id: str) -> JobState:  # noqa: A002 - its name in the address
         """Tell how far a job is."""
         return jobs.state(id)
 
-    @router.delete("/jobs/{id}")
+    @router.delete("/jobs/{id}", tags=["jobs"])
     def cancel(id: str) -> JobState:  # noqa: A002
         """Stop a job, or forget one that is over."""
         return jobs.cancel(id)

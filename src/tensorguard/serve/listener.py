@@ -41,8 +41,9 @@ class Listener:
         """More of it is done."""
         self.check()
         with self._lock:
-            done, total, unit = self._tasks[task]
-            self._tasks[task] = [int(done) + amount, total, unit]
+            if task in self._tasks:
+                done, total, unit = self._tasks[task]
+                self._tasks[task] = [int(done) + amount, total, unit]
 
     def finish(self, task: str) -> None:
         """The task is over."""

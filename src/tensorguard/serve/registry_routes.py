@@ -6,11 +6,11 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request
 from fastapi.concurrency import run_in_threadpool
 
-from tensorguard.errors import TensorGuardError
+from tensorguard.errors import TensorGuardError, utf8
 from tensorguard.fingerprint.file import read_fingerprint
 from tensorguard.registry.entry import Entry
 from tensorguard.serve import problems
-from tensorguard.serve.answers import About, Entries, Family, Health, Holds, Known, Similar
+from tensorguard.serve.answers import About, Entries, Family, Health, Holds, Known, Parent, Similar
 from tensorguard.serve.family import family
 from tensorguard.serve.jobs import MAX_QUEUE
 from tensorguard.serve.service import Service
@@ -25,7 +25,7 @@ Key = Annotated[str, Query(max_length=_LONGEST, description="Whose probes: `publ
 
 def registry_routes(service: Service) -> APIRouter:
     """Return the routes."""
-    router, registry = APIRouter(tags=["registry"]), service.registry
+    router, registry = APIRouter(), service.registry
 
     @router.get("/health", tags=["server"])
     def health() -> Health:
@@ -35,10 +35,10 @@ def registry_routes(service: Service) -> APIRouter:
     @router.get("/about", tags=["server"])
     def about() -> About:
         """Say what this server is and what it reads."""
-        roots = [str(folder) for folder in service.roots.folders]
-        return About(__version__, str(registry.folder), registry.count(), roots, MAX_UPLOAD, MAX_QUEUE)
+        roots = [utf8(folder) for folder in service.roots.folders]
+        return About(__version__, utf8(registry.folder), registry.count(), roots, MAX_UPLOAD, MAX_QUEUE)
 
-    @router.get("/entries")
+    @router.get("/entries", tags=["registry"])
     def entries(
         q: Annotated[str, Query(max_length=_LONGEST, description="Words that name or facts hold.")] = "",
         key: Annotated[str | None, Query(max_length=_LONGEST, description="Only of this key.")] = None,
@@ -51,21 +51,22 @@ def registry_routes(service: Service) -> APIRouter:
         more = len(found) > limit
         return Entries(found[:limit], [found[limit - 1].name, found[limit - 1].key] if more else None)
 
-    @router.get("/entry")
+    @router.get("/entry", tags=["registry"])
     def entry(name: Name, key: Key = "public") -> Known:
         """Show one entry: facts, digests, what its fingerprint holds, parents and children by hearsay."""
         found = registry.entry(name, key)
         holds, damage = _holds(service, found)
         names = [name for name in (found.name, found.facts.repository) if name]
         children = [child.name for child in registry.children(names, found.key)]
-        return Known(found, holds, damage, list(found.facts.parents), children)
+        parents = [Parent(parent, registry.find(parent, found.key) is not None) for parent in found.facts.parents]
+        return Known(found, holds, damage, parents, children)
 
-    @router.get("/entry/family")
+    @router.get("/entry/family", tags=["registry"])
     def graph(name: Name, key: Key = "public") -> Family:
         """Lay out an entry's family by what people say."""
         return family(registry, registry.entry(name, key))
 
-    @router.post("/search", openapi_extra=RAW)
+    @router.post("/search", tags=["registry"], openapi_extra=RAW)
     async def search(request: Request, top: Annotated[int, Query(ge=1, le=100, description="How many.")] = 10) -> list[Similar]:
         """Find the entries whose search vectors are most like a fingerprint's, sent as raw bytes. Candidates; a scan is the answer."""
         path, cleanup = await service.uploads.receive(request, "fingerprint")

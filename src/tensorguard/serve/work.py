@@ -8,14 +8,15 @@ from tensorguard.adapters.finding import find_base
 from tensorguard.api.checking import check
 from tensorguard.api.fingerprints import Settings
 from tensorguard.api.scanning import scan
-from tensorguard.errors import UsageError
+from tensorguard.errors import UsageError, utf8
 from tensorguard.formats.adapter import is_adapter, read_adapter
 from tensorguard.reports import check as check_report
 from tensorguard.reports import scan as scan_report
 from tensorguard.reports.document import Document
-from tensorguard.serve.answers import Kind
+from tensorguard.serve.answers import Kind, Order
 from tensorguard.serve.listener import Listener
 from tensorguard.serve.roots import Roots
+from tensorguard.serve.uploads import reading
 
 
 def base_under(roots: Roots, model: Path, base: str | None) -> Path | None:
@@ -32,27 +33,42 @@ def base_under(roots: Roots, model: Path, base: str | None) -> Path | None:
     return roots.admit(base or find_base(read_adapter(model), roots.folders))
 
 
-def work(
-    kind: Kind, model: Path, registry: Path, *, settings: Settings, name: str | None = None, shown: str | None = None
-) -> Callable[[Listener], Document]:
-    """Return what a job does.
+def on_disk(roots: Roots, order: Order, registry: Path, settings: Settings) -> tuple[str, Callable[[Listener], Document]]:
+    """Return what to call an order's model, and what a job does with it.
 
-    Args:
-        kind: Scan or check.
-        model: A path that was let in, or a file of ours.
-        registry: Folder of the registry.
-        settings: How to open and fingerprint the model.
-        name: What a check takes as the published name.
-        shown: What reports call the place of the model, if not its path.
+    Raises:
+        NotFoundError: It, or its base, is not under a root.
+        UsageError: No path was given, or a base for no adapter.
     """
+    model = roots.admit(order.path)
+    base = base_under(roots, model, order.base)
 
     def run(listener: Listener) -> Document:
-        if kind == "scan":
-            found = scan(model, registry, settings=settings, progress=listener)
-        else:
-            found = check(model, registry, name=name, settings=settings, progress=listener)
-        listener.check()
-        found = replace(found, location=shown or found.location)
-        return scan_report.report(found) if kind == "scan" else check_report.report(found)
+        again = roots.admit(model)  # it may have waited for long
+        on = None if base is None else roots.admit(base)
+        return _report(order.kind, again, registry, replace(settings, base=on), order.name, utf8(again), listener)
+
+    return utf8(model.name), run
+
+
+def uploaded(kind: Kind, path: Path, name: str | None, registry: Path, settings: Settings) -> Callable[[Listener], Document]:
+    """Return what a job does with a fingerprint that was sent to us; reports call it by its file name."""
+
+    def run(listener: Listener) -> Document:
+        with reading(path):
+            return _report(kind, path, registry, settings, name, path.name, listener)
 
     return run
+
+
+def _report(
+    kind: Kind, model: Path, registry: Path, settings: Settings, name: str | None, shown: str, listener: Listener
+) -> Document:
+    name = utf8(name) if name else None
+    if kind == "scan":
+        found = scan(model, registry, settings=settings, progress=listener)
+    else:
+        found = check(model, registry, name=name, settings=settings, progress=listener)
+    listener.check()
+    found = replace(found, location=shown)
+    return scan_report.report(found) if kind == "scan" else check_report.report(found)

@@ -7,7 +7,7 @@ import { state } from "./registry_view.js";
 
 export async function show(place, query, signal) {
   const asked = { name: query.get("name") ?? "", key: query.get("key") ?? "public" };
-  const { entry, holds, damage, children } = await ask("/entry", { query: asked, signal });
+  const { entry, holds, damage, parents, children } = await ask("/entry", { query: asked, signal });
   const said = entry.facts;
   const verified = entry.verified
     ? "Its fingerprint was computed here from the weights."
@@ -21,7 +21,7 @@ export async function show(place, query, signal) {
     make("div", { class: "columns" },
       card("What people say of it", facts([
         ["repository", said.repository], ["revision", said.revision], ["family", said.family], ["publisher", said.publisher], ["licence", said.licence],
-        ["released", said.released], ["relation", said.relation], ["parents", names(said.parents, entry.key)], ["children", names(children, entry.key)],
+        ["released", said.released], ["relation", said.relation], ["parents", names(parents, entry.key)], ["children", names(children.map((name) => ({ name, known: true })), entry.key)],
       ]), make("p", { class: "note" }, "Shown and followed, and never evidence.")),
       card("Its fingerprint", facts([
         ["weights", make("code", {}, entry.source_digest)], ["fingerprint", make("code", {}, entry.fingerprint)], ["key", entry.key],
@@ -39,7 +39,7 @@ export async function show(place, query, signal) {
 
 function names(list, key) {
   if (!list.length) return null;
-  return make("ul", { class: "plain" }, ...list.map((name) => make("li", {}, make("a", { href: entryLink(name, key) }, name))));
+  return make("ul", { class: "plain" }, ...list.map(({ name, known }) => make("li", {}, known ? make("a", { href: entryLink(name, key) }, name) : name)));
 }
 
 /** The graph as the report's page draws it: a line per model, links beside them. */

@@ -18,14 +18,14 @@ export async function list(place, query, signal) {
   const body = make("tbody");
   const empty = make("p", {}, "Nothing was scanned since the server was started. ", make("a", { href: "#/scan" }, "Scan something"), ".");
   const scroll = make("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "Jobs" },
-    make("table", { class: "entries" }, make("thead", {}, make("tr", {}, ...["Model", "What", "State", "Answer", "Begun"].map((each) => make("th", { scope: "col" }, each)))), body));
+    make("table", { class: "entries" }, make("thead", {}, make("tr", {}, ...["Model", "What", "State", "Answer", "Begun"].map((each, at) => make("th", { scope: "col", class: [1, 3, 4].includes(at) ? "aside" : null }, each)))), body));
   place.append(make("h1", {}, "Jobs"), make("section", { class: "card" }, empty, scroll, make("p", { class: "note" }, "Kept in the server's memory for a day, and gone when it ends.")));
   watch(signal, async () => {
     const jobs = await ask("/jobs", { signal });
     empty.hidden = jobs.length > 0;
     scroll.hidden = !jobs.length;
-    body.replaceChildren(...jobs.map((job) => make("tr", {}, make("th", { scope: "row" }, make("a", { href: `#/job?id=${encodeURIComponent(job.id)}` }, job.subject)), make("td", {}, job.kind),
-      make("td", {}, tag(job.status, TONES[job.status])), make("td", {}, job.error?.message ?? (job.word || job.summary || "–")), make("td", {}, time(job.started ?? job.created)))));
+    body.replaceChildren(...jobs.map((job) => make("tr", {}, make("th", { scope: "row" }, make("a", { href: `#/job?id=${encodeURIComponent(job.id)}` }, job.subject)), make("td", { class: "aside" }, job.kind),
+      make("td", {}, tag(job.status, TONES[job.status])), make("td", { class: "aside" }, job.error?.message ?? (job.word || job.summary || "–")), make("td", { class: "aside" }, time(job.started ?? job.created)))));
     return jobs.every(over);
   }, place);
 }
@@ -84,11 +84,11 @@ function bar(task) {
 
 function finished(job) {
   const downloads = job.forms.map((form) => make("a", { class: "button quiet", href: report(job.id, form, true), download: "" }, FORMS[form] ?? form));
+  const frame = make("iframe", { src: report(job.id, "html"), sandbox: "allow-scripts allow-modals", title: `Report on ${job.subject}` });
   return [
-    make("section", { class: `answer tone-${job.tone || "linked"}` }, job.word ? make("p", { class: "word" }, job.word) : "", make("p", { class: "said" }, job.summary)),
-    make("section", { class: "card" }, make("h2", {}, "Take it along"), make("p", { class: "buttons" }, ...downloads)),
-    make("section", { class: "card frame" }, make("h2", {}, "Report"), " ", make("a", { href: report(job.id, "html"), target: "_blank", rel: "noopener noreferrer" }, "open it on its own"),
-      make("iframe", { src: report(job.id, "html"), sandbox: "allow-scripts", title: `Report on ${job.subject}` })),
+    make("section", { class: "card" }, make("h2", {}, "Take it along"), make("p", { class: "buttons" },
+      make("a", { class: "button", href: report(job.id, "html"), target: "_blank", rel: "noopener noreferrer" }, "Open the report on its own"), ...downloads)),
+    make("section", { class: "frame", "aria-label": "Report" }, frame),
   ];
 }
 

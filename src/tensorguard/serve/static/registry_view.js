@@ -22,7 +22,7 @@ export async function show(place, query, signal) {
     body.append(...found.entries.map(row));
     next = found.next;
     more.hidden = !next;
-    count.textContent = body.rows.length ? `${body.rows.length}${next ? " shown, there are more" : ""}` : input.value ? "Nothing fits." : "The registry is empty: tensorguard registry add MODEL";
+    count.textContent = body.rows.length ? `${body.rows.length} shown${next ? ", there are more" : ""}` : input.value ? "Nothing fits." : "The registry is empty: tensorguard registry add MODEL";
     tell(count.textContent);
   }
 
@@ -41,7 +41,7 @@ export async function show(place, query, signal) {
     make("section", { class: "card" },
       make("label", { class: "filter", for: "words" }, "Show those with "), input, count,
       make("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "Known models" },
-        make("table", { class: "entries" }, make("thead", {}, make("tr", {}, ...headings.map((each) => make("th", { scope: "col" }, each)))), body)),
+        make("table", { class: "entries" }, make("thead", {}, make("tr", {}, ...headings.map((each, at) => make("th", { scope: "col", class: at > 0 && at < 5 ? "aside" : null }, each)))), body)),
       more),
   );
   await load(null);
@@ -50,7 +50,7 @@ export async function show(place, query, signal) {
 function row(entry) {
   const { family, publisher, licence, released } = entry.facts;
   const name = make("a", { href: entryLink(entry.name, entry.key) }, entry.name);
-  return make("tr", {}, make("th", { scope: "row" }, name), ...[family, publisher, licence, released].map((each) => make("td", {}, each || "–")), make("td", {}, state(entry)));
+  return make("tr", {}, make("th", { scope: "row" }, name), ...[family, publisher, licence, released].map((each) => make("td", { class: "aside" }, each || "–")), make("td", {}, state(entry)));
 }
 
 export function state(entry) {

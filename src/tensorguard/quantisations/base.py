@@ -1,0 +1,184 @@
+"""What a kind of quantisation is, and what it makes of the tensors of one weight."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, NoReturn, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tensorguard.errors import InputError, quote
+from tensorguard.tensors.base import Float32, extent
+from tensorguard.tensors.decoding import PLAIN
+from tensorguard.tensors.storage import StoredTensor
+
+MAX_FACTS = 65_536
+"""Longest tensor, in bytes, that is read while a model is opened: a shape, a state in JSON."""
+
+
+class UnfitError(Exception):
+    """The tensors have the names of a kind but cannot be decoded; the message completes the sentence "not decoded: ..."."""
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The tensors that stand around one packed weight.
+
+    Attributes:
+        main: The tensor that holds the packed numbers.
+        stem: Its name without the end that the kind asked for.
+        tensors: All of the checkpoint's tensors by name.
+        config: The model's configuration; context, never evidence.
+    """
+
+    main: StoredTensor
+    stem: str
+    tensors: Mapping[str, StoredTensor] = field(repr=False)
+    config: Mapping[str, Any] = field(repr=False)
+
+    def get(self, end: str) -> StoredTensor | None:
+        """Return the tensor named stem + end, if there is one."""
+        return self.tensors.get(self.stem + end)
+
+    def need(self, end: str, *dtypes: str) -> StoredTensor:
+        """Return the tensor named stem + end.
+
+        Raises:
+            UnfitError: It is missing, holds no number, or is of none of `dtypes` (any that can be decoded, if none are given).
+        """
+        found = self.get(end)
+        if found is None:
+            raise UnfitError(f"{quote(self.stem + end)} is missing")
+        self.check(found, *dtypes)
+        return found
+
+    def optional(self, end: str, *dtypes: str) -> StoredTensor | None:
+        """Return the tensor named stem + end if there is one; see `need`."""
+        return None if self.get(end) is None else self.need(end, *dtypes)
+
+    def check(self, stored: StoredTensor, *dtypes: str) -> None:
+        """Raise UnfitError if a tensor is empty or of another dtype."""
+        if 0 in stored.shape:
+            raise UnfitError(f"{quote(stored.name)} has no elements")
+        if stored.dtype not in (dtypes or PLAIN):
+            raise UnfitError(f"{quote(stored.name)} has dtype {quote(stored.dtype)}")
+
+    def misfit(self, stored: StoredTensor) -> NoReturn:
+        """Say that a tensor's shape does not fit the packed weight's.
+
+        Raises:
+            UnfitError: Always.
+        """
+        name, shape = quote(stored.name), list(stored.shape)
+        raise UnfitError(f"{name} of shape {shape} does not fit {quote(self.main.name)} of shape {list(self.main.shape)}")
+
+    def names(self, *ends: str) -> tuple[str, ...]:
+        """Return the names of the main tensor and of those among stem + ends that there are."""
+        return self.main.name, *(name for end in ends if (name := self.stem + end) in self.tensors and name != self.main.name)
+
+
+@dataclass(frozen=True)
+class Packed:
+    """A weight whose numbers lie in several tensors: a `Stored` of what they mean.
+
+    Attributes:
+        name: What the weight is called where it is not packed.
+        dtype: The kind and its bits, as `GPTQ-4`.
+        shape: Of the weight, not of what holds it.
+        main: The tensor that holds the packed numbers.
+    """
+
+    name: str
+    dtype: str
+    shape: tuple[int, ...]
+    main: StoredTensor
+
+    @property
+    def where(self) -> str:
+        """The file the packed numbers lie in."""
+        return self.main.where
+
+    def read(self, rows: slice, columns: slice) -> Float32:
+        """Decode a block; see `Stored.read`."""
+        with np.errstate(over="ignore", invalid="ignore"):
+            return np.ascontiguousarray(self.block(rows, columns), dtype=np.float32)
+
+    def block(self, rows: slice, columns: slice) -> Float32:
+        """Decode a block, float32 of shape (rows, columns), contiguous or not. What overflows is infinite."""
+        raise NotImplementedError
+
+    def refuse(self, message: str) -> NoReturn:
+        """Say what is wrong with the numbers.
+
+        Raises:
+            InputError: Always.
+        """
+        raise InputError(f"tensor {quote(self.name)} cannot be decoded: {message}", where=self.where)
+
+
+@dataclass(frozen=True)
+class Found:
+    """One weight that was recognised.
+
+    Attributes:
+        tensor: What it means.
+        parts: Names of the stored tensors that it takes the place of.
+        notices: Things a user should know, a sentence each.
+    """
+
+    tensor: Packed
+    parts: tuple[str, ...]
+    notices: tuple[str, ...] = ()
+
+
+class Kind(Protocol):
+    """A kind of quantisation. Adding one is adding a file and naming it in `kinds.KINDS`."""
+
+    @property
+    def title(self) -> str:
+        """What it is called: `GPTQ`."""
+
+    @property
+    def ends(self) -> tuple[str, ...]:
+        """How the names of its main tensors may end; an empty end fits every name."""
+
+    def find(self, parts: Parts) -> Found | None:
+        """Recognise a weight by names, dtypes and shapes; reads nothing longer than `MAX_FACTS`.
+
+        Returns:
+            The weight, or None if these tensors are not of this kind.
+
+        Raises:
+            UnfitError: They are, but cannot be decoded.
+            InputError: Bytes that had to be read cannot be.
+        """
+
+
+def whole(stored: StoredTensor) -> NDArray[Any]:
+    """Return all numbers of a tensor in their own dtype, flat. Only for what is as small as its file says it is.
+
+    Raises:
+        InputError: The bytes cannot be read.
+    """
+    rows, columns = extent(stored)
+    return stored.plain_bytes(slice(0, rows), slice(0, columns)).reshape(-1).view(PLAIN[stored.dtype])
+
+
+def facts(stored: StoredTensor) -> NDArray[Any]:
+    """Return the numbers of a small tensor that is needed to know a weight's shape.
+
+    Raises:
+        UnfitError: It is longer than any such tensor is.
+        InputError: The bytes cannot be read.
+    """
+    if stored.info.nbytes > MAX_FACTS:
+        raise UnfitError(f"{quote(stored.name)} takes {stored.info.nbytes} bytes")
+    return whole(stored)
+
+
+def settings(config: Mapping[str, Any], *keys: str) -> Iterator[Any]:
+    """Yield what the configuration says of its quantisation under any of these keys."""
+    for section in ("quantization_config", "quantization", "compression_config"):
+        found = config.get(section)
+        if isinstance(found, dict):
+            yield from (found[key] for key in keys if key in found)

@@ -1,0 +1,81 @@
+"""A checkpoint's stored tensors to the ones its model means."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from tensorguard.errors import quote_some
+from tensorguard.quantisations.base import Found, Parts, UnfitError
+from tensorguard.quantisations.kinds import KINDS
+from tensorguard.tensors.base import Stored
+from tensorguard.tensors.storage import StoredTensor
+
+_SHOWN = 3
+"""Names that a notice lists."""
+
+
+@dataclass(frozen=True)
+class Unpacked:
+    """What the tensors mean.
+
+    Attributes:
+        tensors: In file order; a weight stands where its packed numbers stood.
+        notices: What was not decoded and why, a sentence each.
+        kinds: How many weights were unpacked of each dtype, as `GPTQ-4`; the commonest first.
+    """
+
+    tensors: tuple[Stored, ...] = field(repr=False)
+    notices: tuple[str, ...] = ()
+    kinds: Mapping[str, int] = field(default_factory=dict)
+
+
+def unpacked(tensors: Sequence[Stored], config: Mapping[str, Any]) -> Unpacked:
+    """Put one tensor in the place of each group that packs a weight; all others pass through.
+
+    A group that has the names of a kind but cannot be decoded passes through too, and a notice says so.
+
+    Args:
+        tensors: Everything the checkpoint stores, in file order.
+        config: The model's own configuration: it decides between layouts that the shapes allow, nothing else.
+
+    Raises:
+        InputError: Bytes that had to be read (a shape, a state in JSON) cannot be.
+    """
+    by_name = {stored.name: stored for stored in tensors if isinstance(stored, StoredTensor)}
+    found: dict[str, Found] = {}
+    left: dict[str, list[tuple[str, str]]] = {}
+    for name, stored in by_name.items():
+        title, result = _find(stored, by_name, config)
+        if isinstance(result, Found):
+            found[name] = result
+        elif result:
+            left.setdefault(title, []).append((name, result))
+    taken = {part for group in found.values() for part in group.parts}
+    meant = tuple(found[s.name].tensor if s.name in found else s for s in tensors if s.name in found or s.name not in taken)
+    notices = dict.fromkeys(notice for group in found.values() for notice in group.notices)
+    counts = Counter(group.tensor.dtype for group in found.values())
+    return Unpacked(meant, (*notices, *(_sentence(title, each) for title, each in left.items())), dict(counts.most_common()))
+
+
+def _find(stored: StoredTensor, tensors: Mapping[str, StoredTensor], config: Mapping[str, Any]) -> tuple[str, Found | str]:
+    """Return a kind's title and what it made of a tensor, or why it could make nothing of it; nothing if it is of no kind."""
+    for kind in KINDS:
+        for end in kind.ends:
+            if not stored.name.endswith(end):
+                continue
+            try:
+                found = kind.find(Parts(stored, stored.name.removesuffix(end), tensors, config))
+            except UnfitError as fault:
+                return kind.title, str(fault)
+            if found is not None and found.tensor.name in tensors and found.tensor.name not in found.parts:
+                return kind.title, "the file also holds the weight unpacked"
+            if found is not None:
+                return kind.title, found
+    return "", ""
+
+
+def _sentence(title: str, left: Sequence[tuple[str, str]]) -> str:
+    names = quote_some([name for name, _ in left], _SHOWN)
+    count = "1 weight" if len(left) == 1 else f"{len(left)} weights"
+    return f"{title}: {count} ({names}) left as stored, not decoded: {left[0][1]}."
