@@ -80,7 +80,7 @@ def test_a_stranger_has_no_relatives(family: Prints) -> None:
 
 
 def test_nothing_known_says_nothing(family: Prints) -> None:
-    found = scanned(family, "base", [], searched=0 + 1)
+    found = scanned(family, "base", [], searched=0)
     assert (found.verdict, found.relatives, found.others, found.screened) == ("inconclusive", (), (), 0)
 
 

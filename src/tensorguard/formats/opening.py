@@ -24,8 +24,8 @@ def open_checkpoint(path: Path) -> Checkpoint:
     """Open a model, reading nothing but headers and small JSON files.
 
     Args:
-        path: A safetensors, GGUF, ONNX or torch.save file, any shard of a model (which opens all of it), an index, or a folder: one model's files,
-            a repository of the hub's cache, or one of its snapshots.
+        path: A safetensors, GGUF, ONNX or torch.save file, any shard of a model (which opens all of it), an index, or a folder: one
+            model's files, a repository of the hub's cache, or one of its snapshots.
 
     Raises:
         NotFoundError: There is no such path.

@@ -7,7 +7,7 @@ before or behind an archive. Layout: https://pkware.cachefly.net/webdocs/casestu
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from tensorguard.errors import InputError, quote
 from tensorguard.formats.base import DAMAGED
@@ -69,10 +69,10 @@ def data_offset(source: Source, entry: Entry) -> int:
     """
     if entry.header + _LOCAL.size > source.size:
         refuse(source, f"its record {quote(entry.name)} begins outside the file")
-    fields = _LOCAL.unpack(source.read_at(entry.header, _LOCAL.size))
+    fields = _unpack(source, _LOCAL, entry.header)
     magic, flags, method, name_length, extra_length = fields[0], fields[2], fields[3], fields[9], fields[10]
     name_at = entry.header + _LOCAL.size
-    begin = name_at + name_length + extra_length
+    begin: int = name_at + name_length + extra_length
     if magic != b"PK\x03\x04" or method or flags & _ENCRYPTED or begin + entry.size > source.size:
         refuse(source, f"its record {quote(entry.name)} is not where its directory says")
     if source.read_at(name_at, name_length).tobytes() != entry.name.encode("utf-8"):
@@ -85,20 +85,24 @@ def refuse(source: Source, message: str) -> NoReturn:
     raise InputError(message, where=source.name, hint=DAMAGED)
 
 
+def _unpack(source: Source, layout: struct.Struct, at: int) -> tuple[Any, ...]:
+    return layout.unpack(source.read_at(at, layout.size).tobytes())
+
+
 def _end_of_directory(source: Source) -> tuple[int, int, int]:
     """Return the central directory's begin, length and number of records; it has to end where its end record begins."""
     end = source.size - _END.size
     if end < 0:
         refuse(source, f"its {source.size} bytes are too few for a ZIP archive")
-    magic, disk, first, here, count, length, start, comment = _END.unpack(source.read_at(end, _END.size))
+    magic, disk, first, here, count, length, start, comment = _unpack(source, _END, end)
     if magic != b"PK\x05\x06" or comment:
         refuse(source, "truncated, or something follows it: a ZIP archive ends with its directory")
     located = end - _LOCATOR.size
-    if located >= 0 and (locator := _LOCATOR.unpack(source.read_at(located, _LOCATOR.size)))[0] == b"PK\x06\x07":
+    if located >= 0 and (locator := _unpack(source, _LOCATOR, located))[0] == b"PK\x06\x07":
         end = located - _END64.size
         if locator[2] != end or end < 0:
             refuse(source, "its ZIP64 directory is not where it says")
-        magic, _, _, _, disk, first, here, count, length, start = _END64.unpack(source.read_at(end, _END64.size))
+        magic, _, _, _, disk, first, here, count, length, start = _unpack(source, _END64, end)
         if magic != b"PK\x06\x06":
             refuse(source, "its ZIP64 directory is not where it says")
     if disk or first or here != count:

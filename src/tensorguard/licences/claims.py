@@ -95,7 +95,7 @@ def _is_the_model(path: Path) -> bool:
         chosen, _ = choose_model(path.parent)
     except InputError:
         return False
-    return path.name in {each.name for each in chosen} or chosen[0].name.endswith(index.SUFFIX)
+    return path.name in {each.name for each in chosen} or chosen[0].name.endswith(index.SUFFIXES)
 
 
 class _Reader:

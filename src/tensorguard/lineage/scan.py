@@ -157,7 +157,7 @@ def scan(
     candidates = [each for each in looked if isinstance(each, _Candidate)]
     candidates.sort(key=lambda each: (-each.equal, -each.alike, each.entry.name))
     chosen = candidates[:compared] + [each for each in candidates[compared:] if each.entry.name in also]
-    found = _relatives(model, chosen, searched, engine)
+    found = _relatives(model, chosen, max(searched, 1), engine)
     relatives = tuple(sorted((each for each in found if each.linked), key=_rank))
     others = tuple(each for each in found if not each.linked)
     prints = {each.entry.name: each.fingerprint for each in chosen}
