@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tensorguard.errors import InputError, quote
-from tensorguard.tensors.base import Float32, extent
+from tensorguard.tensors.base import Float32
 from tensorguard.tensors.decoding import PLAIN
 from tensorguard.tensors.storage import StoredTensor
 
@@ -154,14 +154,14 @@ class Kind(Protocol):
         """
 
 
-def whole(stored: StoredTensor) -> NDArray[Any]:
-    """Return all numbers of a tensor in their own dtype, flat. Only for what is as small as its file says it is.
+def flat(stored: StoredTensor, start: int, stop: int) -> NDArray[np.uint8]:
+    """Return the bytes of elements start..stop of a plain tensor, counted in file order; one read.
 
     Raises:
         InputError: The bytes cannot be read.
     """
-    rows, columns = extent(stored)
-    return stored.plain_bytes(slice(0, rows), slice(0, columns)).reshape(-1).view(PLAIN[stored.dtype])
+    item = PLAIN[stored.dtype].itemsize
+    return stored.info.source.read_at(stored.info.offset + start * item, (stop - start) * item)
 
 
 def facts(stored: StoredTensor) -> NDArray[Any]:
@@ -173,7 +173,7 @@ def facts(stored: StoredTensor) -> NDArray[Any]:
     """
     if stored.info.nbytes > MAX_FACTS:
         raise UnfitError(f"{quote(stored.name)} takes {stored.info.nbytes} bytes")
-    return whole(stored)
+    return flat(stored, 0, stored.info.size).view(PLAIN[stored.dtype])
 
 
 def settings(config: Mapping[str, Any], *keys: str) -> Iterator[Any]:

@@ -1,17 +1,20 @@
 """Scales that belong to a whole tensor, to rows, to groups of a row, or to blocks of a matrix: told from their shape."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tensorguard.quantisations.base import flat
 from tensorguard.quantisations.bits import power_of_two
-from tensorguard.tensors.base import Float32, extent
+from tensorguard.tensors.base import Float32
+from tensorguard.tensors.decoding import decode
 from tensorguard.tensors.storage import StoredTensor
 
 _COMMON = (128, 64, 32, 16, 256, 512, 1024)
-"""Sides of a block that are tried where one does not divide the matrix, after what the configuration says."""
+"""Sides of a block that are tried where none is stated and the blocks at the end are short."""
 
 
 @dataclass(frozen=True)
@@ -19,45 +22,66 @@ class Grid:
     """One number for each block of a matrix, or of each matrix of a stack.
 
     Attributes:
-        scale: The numbers; U8 stands for powers of two (E8M0).
+        numbers: The tensor that holds them; U8 stands for powers of two (E8M0).
         rows: Rows of one matrix.
-        height: Rows of a block.
-        width: Columns of a block.
-        down: Rows of the numbers that belong to one matrix; 0 if all matrices of a stack share them.
-        across: Numbers in a row.
+        block: Rows and columns of a block.
+        lines: Lines of numbers that belong to one matrix; 0 if all matrices of a stack share them.
+        across: Numbers in a line.
     """
 
-    scale: StoredTensor
+    numbers: StoredTensor
     rows: int
-    height: int
-    width: int
-    down: int
+    block: tuple[int, int]
+    lines: int
     across: int
 
     def read(self, rows: slice, columns: slice) -> Float32:
-        """Return the number that belongs to each value of a block, float32 of shape (rows, columns) or (rows, 1).
+        """Return the number of each value of a block, float32 of shape (rows, columns), or (rows, 1) if a row has but one.
 
         Raises:
             InputError: The bytes cannot be read.
         """
-        row = np.arange(rows.start, rows.stop)
-        line = row // self.rows * self.down + row % self.rows // self.height
-        first, last = columns.start // self.width, (columns.stop - 1) // self.width + 1
-        low, high = int(line.min(initial=0)), int(line.max(initial=0)) + 1
-        numbers = self._numbers(low, high, slice(first, last))[line - low]
-        if last - first == 1:
-            return numbers
-        group: NDArray[np.int64] = np.arange(columns.start, columns.stop) // self.width - first
-        return np.take(numbers, group, axis=1)
+        stack, row = np.divmod(np.arange(rows.start, rows.stop), self.rows)
+        line = stack * self.lines + row // self.block[0]
+        low, high = int(line.min(initial=self.lines)), int(line.max(initial=0)) + 1
+        raw = flat(self.numbers, low * self.across, max(low, high) * self.across)
+        values = power_of_two(raw) if self.numbers.dtype == "U8" else decode(raw, self.numbers.dtype)
+        values = values.reshape(-1, self.across)
+        group: NDArray[np.int64] = np.arange(columns.start, columns.stop) // self.block[1]
+        if self.across > 1:
+            values = np.take(values, group, axis=1)
+        return values if len(values) == 1 and len(line) else values[line - low]
 
-    def _numbers(self, low: int, high: int, across: slice) -> Float32:
-        """Return rows of the numbers, whatever their own shape is."""
-        stored = self.scale
-        if extent(stored)[1] != self.across:  # one number for each row, without a dimension for columns
-            raw = stored.plain_bytes(slice(0, 1), slice(low, high)) if len(stored.shape) == 1 else None
-            if raw is None:
-                rows = stored.shape[-1]
-                raw = stored.plain_bytes(slice(low // rows, (high - 1) // rows + 1), slice(0, rows))
-                raw = raw.reshape(-1, 1)
-            return _decoded(stored, raw.reshape(high - low, -1))
-        return _decoded(stored, stored.plain_bytes(slice(low, high), across))
+
+def grid(numbers: StoredTensor, shape: Sequence[int], stated: Sequence[int] = ()) -> Grid | None:
+    """Return how numbers lie over a tensor, or None if their shape does not fit its.
+
+    Args:
+        numbers: One number; or one for each row, in a vector; or a matrix (or a stack of them) of one for each block.
+        shape: Of the tensor, two dimensions or more.
+        stated: Rows and columns of a block as the configuration says; used where the shapes agree.
+    """
+    lead, (rows, columns) = math.prod(shape[:-2]), shape[-2:]
+    if math.prod(numbers.shape) == 1:
+        return Grid(numbers, rows, (rows, columns), 0, 1)
+    held = numbers.shape
+    if len(held) == 1:
+        held = (*held, 1)
+    if len(held) == len(shape) - 1 and held == tuple(shape[:-1]):
+        held = (*held, 1)
+    if len(held) not in (2, len(shape)) or math.prod(held[:-2]) not in (1, lead):
+        return None
+    sides = [_side(n, s, b) for n, s, b in zip(shape[-2:], held[-2:], stated or (0, 0), strict=True)]
+    if not all(sides):
+        return None
+    return Grid(numbers, rows, (sides[0], sides[1]), held[-2] if len(held) > 2 and math.prod(held[:-2]) == lead else 0, held[-1])
+
+
+def _side(length: int, count: int, stated: int) -> int:
+    """Return a block's side if `count` of them cover `length`, else 0."""
+    if count == 1:
+        return length
+    if length % count == 0 and stated != length // count:
+        stated_fits = stated > 0 and -(-length // stated) == count
+        return stated if stated_fits else length // count
+    return next((side for side in (stated, *_COMMON) if side > 0 and -(-length // side) == count), 0)
