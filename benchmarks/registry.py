@@ -48,14 +48,14 @@ class Models:
 
     def family(self) -> Array:
         """The vectors of a parent and of what is derived from it."""
-        size = min(int(self.rng.zipf(1.5)), 200)
         cloud = self.clouds[self.rng.integers(CLOUDS)]
-        members = [_unit(0.15 * self.common + 0.3 * cloud + _unit(self._noise(1))[0])]
-        copies = self.rng.random() < 0.01
-        for _ in range(size - 1):
-            of = members[int(self.rng.integers(len(members)))] if self.rng.random() < 0.2 else members[0]
-            members.append(of if copies and self.rng.random() < 0.5 else self.derived(of[None])[0])
-        return np.stack(members)
+        parent = _unit(0.15 * self.common + 0.3 * cloud + _unit(self._noise(1)))
+        members = min(int(self.rng.zipf(1.5)), 200) - 1
+        children = np.concatenate([parent, self.derived(parent.repeat(members - members // 5, axis=0))])
+        family = np.concatenate([children, self.derived(self.rng.choice(children, members // 5))])
+        if self.rng.random() < 0.01:
+            family[self.rng.random(len(family)) < 0.5] = parent
+        return family
 
     def derived(self, parents: Array) -> Array:
         """One new derivative of each parent, at a cosine from 0.5 to 0.99."""

@@ -98,3 +98,9 @@ MAX_PICKLE_OPCODES = 4_000_000
 
 MAX_SHARING = 64
 """How many times the size of their file the tensors of a file of torch.save may have together; they may share storages."""
+
+MAX_PROTOBUF_FIELDS = 8_000_000
+"""Most fields of an ONNX file that are walked over; the values of a tensor are one."""
+
+MAX_TYPED_BYTES = 64_000_000
+"""Longest list of integers in an ONNX file that is decoded in memory; weights lie in raw bytes."""

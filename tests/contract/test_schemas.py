@@ -36,6 +36,8 @@ def parts(schema: Any) -> Iterator[dict[str, Any]]:
 
 def test_there_is_one_per_kind_and_the_readme_lists_it() -> None:
     kinds = {
+        "scan",
+        "check",
         "fingerprint",
         "compare",
         "tree",
@@ -85,6 +87,9 @@ def documents(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> list[Any]:
         cli("sensitivity", a, b, "--repeats", "1", "--json"),
         cli("merge", a, tmp_path / "none", "-o", tmp_path / "merged", "--json"),
         cli("inspect", a, "--json"),
+        cli("registry", "add", *(related / name for name in ("base", "tuned-a")), "--registry", tmp_path / "known", "--json"),
+        cli("scan", related / "blended", "--registry", tmp_path / "known", "--families", saved, "--json"),
+        cli("check", related / "blended", "--registry", tmp_path / "known", "--json"),
     ]
     found = [json.loads(answer.out) for answer in made]
     return [*found, load(saved), load(tmp_path / "out" / "a_features.json"), inside(tmp_path / "out" / "a.tgfp")]

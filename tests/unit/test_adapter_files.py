@@ -1,3 +1,5 @@
+import pickle
+
 import pytest
 
 from support.containers import save_adapter, save_model
@@ -52,9 +54,10 @@ def test_what_a_trainer_leaves_beside_an_adapter_is_no_model(tmp_path):
     assert is_adapter(tmp_path)
 
 
-def test_an_adapter_kept_as_a_pickle_is_refused(tmp_path):
+def test_an_adapter_kept_as_a_plain_pickle_is_refused(tmp_path):
     save_adapter(tmp_path)
-    (tmp_path / "adapter_model.safetensors").rename(tmp_path / "adapter_model.bin")
+    (tmp_path / "adapter_model.safetensors").unlink()
+    (tmp_path / "adapter_model.bin").write_bytes(pickle.dumps({"w": [1]}))
     assert is_adapter(tmp_path)
     with pytest.raises(InputError, match="a pickle, which can run code: never opened") as caught:
         read_adapter(tmp_path)

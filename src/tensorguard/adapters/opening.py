@@ -8,10 +8,11 @@ from tensorguard.errors import UsageError
 from tensorguard.formats.adapter import AdapterFiles, is_adapter, read_adapter
 from tensorguard.formats.base import Checkpoint
 from tensorguard.formats.opening import open_checkpoint
+from tensorguard.sources.remote import Location
 
 
 def open_base_and_adapter(
-    path: Path, *, base: Path | None = None, search: Sequence[Path] = ()
+    path: Location, *, base: Location | None = None, search: Sequence[Path] = ()
 ) -> tuple[Checkpoint, AdapterFiles | None]:
     """Open a checkpoint, or an adapter with the base it goes on; headers only.
 

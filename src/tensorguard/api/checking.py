@@ -18,6 +18,7 @@ from tensorguard.lineage.scan import COMPARED
 from tensorguard.probes.rademacher import PUBLIC, Key
 from tensorguard.progress import Progress
 from tensorguard.registry.registry import Registry
+from tensorguard.sources.places import locate
 
 
 def check(
@@ -63,7 +64,7 @@ def check(
 def _claims(model: Path | str) -> Claims:
     name = registered_name(model)
     if name is None:
-        return read_claims(Path(model))
+        return read_claims(locate(model))
     return Claims((Claim("name", name, "registry"),), notices=("a fingerprint says nothing of card and licence",))
 
 
@@ -74,6 +75,6 @@ def _named(claims: Claims, name: str | None) -> Claims:
 
 def _shapes(model: Path | str, settings: Settings) -> Shapes | None:
     """Return the sizes of the model; an adapter's are its base's, and a fingerprint has no configuration to hold against them."""
-    if registered_name(model) is not None or Path(model).suffix == SUFFIX or is_adapter(Path(model)):
+    if registered_name(model) is not None or locate(model).suffix == SUFFIX or is_adapter(locate(model)):
         return None
     return shapes(settings.open(model).view())

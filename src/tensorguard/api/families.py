@@ -24,6 +24,8 @@ from tensorguard.fingerprint.features import FeatureVector, features_files, load
 from tensorguard.fingerprint.file import SUFFIX, read_fingerprint
 from tensorguard.lineage.pair import Pair
 from tensorguard.progress import Progress
+from tensorguard.sources.places import locate
+from tensorguard.sources.remote import RemotePath
 
 _TOO_MANY = "{} models make too many pairs, so only the 16 numbers are compared; of up to {} it is told who is related"
 
@@ -169,10 +171,14 @@ def _load(
     """Return the numbers of every input, and the fingerprint they come from where it is there."""
     found: list[tuple[FeatureVector, Fingerprint | None]] = []
     settings = settings or Settings()
-    for path in map(Path, inputs):
-        name = registered_name(path)
+    for given in inputs:
+        name = registered_name(given)
         if name is not None:
             found.append(_with_vector(registered_fingerprint(name, settings.registry, settings.key.identity())))
+            continue
+        path = locate(given)
+        if isinstance(path, RemotePath):
+            found.append(_with_vector(fingerprint_model(given, settings=settings, progress=progress)))
         elif path.name.endswith(FEATURES_SUFFIX):
             found.append(_features(path))
         elif path.suffix == SUFFIX:

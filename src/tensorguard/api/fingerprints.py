@@ -26,6 +26,7 @@ from tensorguard.probes.anchors import ANCHOR_WORDS
 from tensorguard.probes.rademacher import PUBLIC, Key
 from tensorguard.progress import Progress, Silent
 from tensorguard.signals.products import NumpyProducts, Products
+from tensorguard.sources.places import locate
 from tensorguard.tensors.folding import folds
 from tensorguard.tensors.grouping import HeadDimensions
 from tensorguard.tensors.view import View
@@ -72,7 +73,7 @@ class Settings:
 
     def open(self, model: Path | str) -> Model:
         """Open a model, on its base if it is an adapter; see `open_model`."""
-        return open_model(model, base=self.base if is_adapter(Path(model)) else None, search=self.search)
+        return open_model(model, base=self.base if is_adapter(locate(model)) else None, search=self.search)
 
     def products(self) -> Products:
         """Return what computes the matrix products.
@@ -189,7 +190,7 @@ def fingerprint_many(
     settings, progress = settings or Settings(), progress or Silent()
     output, wanted = Path(output), workers or processors()
     _require_distinct(models)
-    if settings.base is not None and not any(is_adapter(Path(model)) for model in models):
+    if settings.base is not None and not any(is_adapter(locate(model)) for model in models):
         raise UsageError("a base goes with an adapter, and there is none", where=models[0], hint="leave --base out")
     make_folder(output)
     if len(models) == 1:

@@ -23,6 +23,7 @@ from tensorguard.lineage.pair import Pair
 from tensorguard.lineage.tree import Tree, family_tree
 from tensorguard.lineage.verdict import LINKED, Lineage, compare_lineage
 from tensorguard.progress import Progress, Silent
+from tensorguard.sources.places import locate
 
 MOST_COMPARED = 60
 """Of more models not every pair is compared."""
@@ -38,14 +39,15 @@ def load_fingerprint(
         InputError: It is malformed.
         UsageError: It is a features file, which holds the 16 numbers alone.
     """
-    settings, path, name = settings or Settings(), Path(model), registered_name(model)
+    settings, name = settings or Settings(), registered_name(model)
     if name is not None:
         return registered_fingerprint(name, settings.registry, settings.key.identity())
+    path = locate(model)
     if path.name.endswith(FEATURES_SUFFIX):
         raise UsageError("the 16 numbers say nothing about descent", where=path, hint="give the model or its .tgfp")
-    if path.suffix == SUFFIX:
+    if isinstance(path, Path) and path.suffix == SUFFIX:
         return read_fingerprint(path)
-    return fingerprint_model(path, settings=settings, progress=progress, workers=workers)
+    return fingerprint_model(model, settings=settings, progress=progress, workers=workers)
 
 
 def compare_models(

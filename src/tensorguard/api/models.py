@@ -16,6 +16,9 @@ from tensorguard.formats.adapter import is_adapter
 from tensorguard.formats.base import Checkpoint, TensorInfo
 from tensorguard.formats.opening import checkpoint_name
 from tensorguard.formats.vocabulary import Vocabulary
+from tensorguard.quantisations.unpacking import unpacked
+from tensorguard.sources.places import locate
+from tensorguard.sources.remote import Location
 from tensorguard.tensors.base import Stored
 from tensorguard.tensors.storage import stored_tensors
 from tensorguard.tensors.view import View, canonical_view
@@ -56,11 +59,11 @@ class Model:
         return canonical_view(self.tensors, self.config, self.container)
 
 
-def open_model(path: Path | str, *, base: Path | str | None = None, search: Sequence[Path | str] = ()) -> Model:
+def open_model(path: Location | str, *, base: Location | str | None = None, search: Sequence[Path | str] = ()) -> Model:
     """Open a checkpoint, or an adapter on its base.
 
     Args:
-        path: A file, a folder, a folder of the hub's cache, or an adapter's folder.
+        path: A file, a folder, a folder of the hub's cache, or an adapter's folder; or on a server, see `sources.places.locate`.
         base: The base model of an adapter.
         search: Folders in which an adapter's base may be looked for by the name in its config, if `base` is not given.
 
@@ -73,12 +76,13 @@ def open_model(path: Path | str, *, base: Path | str | None = None, search: Sequ
         raise UsageError(
             "this reads weights, and an entry of the registry is a fingerprint", where=path, hint="give the model itself"
         )
-    path = Path(path)
+    path = locate(path)
     folders = [Path(folder) for folder in search]
-    checkpoint, adapter = open_base_and_adapter(path, base=None if base is None else Path(base), search=folders)
+    checkpoint, adapter = open_base_and_adapter(path, base=None if base is None else locate(base), search=folders)
     if adapter is None:
-        tensors = stored_tensors(checkpoint.tensors)
-        return _model(checkpoint.name, path, checkpoint, tensors, checkpoint.tensors, checkpoint.notices)
+        meant = unpacked(stored_tensors(checkpoint.tensors), checkpoint.config)
+        notices = (*checkpoint.notices, *meant.notices)
+        return _model(checkpoint.name, path, checkpoint, meant.tensors, checkpoint.tensors, notices)
     model = adapted(checkpoint, adapter)
     return _model(
         adapter.name,
@@ -100,13 +104,13 @@ def locating_errors(model: Model) -> Iterator[None]:
         raise
 
 
-def model_name(path: Path | str) -> str:
+def model_name(path: Location | str) -> str:
     """Return what a model will be called when it is opened, from its path alone.
 
     Raises:
         InputError: A repository of the hub's cache holds no snapshot.
     """
-    path = Path(path)
+    path = locate(path)
     return utf8(checkpoint_name(path.parent if path.is_file() and is_adapter(path) else path))
 
 
@@ -118,7 +122,7 @@ def file_stem(name: str) -> str:
 
 def _model(
     name: str,
-    path: Path,
+    path: Location,
     checkpoint: Checkpoint,
     tensors: tuple[Stored, ...],
     infos: Sequence[TensorInfo],

@@ -20,6 +20,7 @@ from tensorguard.registry.entry import Entry, Facts
 from tensorguard.registry.outcome import Added, Addition
 from tensorguard.registry.registry import Registry
 from tensorguard.registry.vectors import source_digest
+from tensorguard.sources.places import SCHEME, locate
 
 _ORDER: tuple[Addition, ...] = ("replaced", "added", "facts changed", "there already")
 """What is said of a model of which several fingerprints were added: the first of these that is true of one of them."""
@@ -35,6 +36,7 @@ class Adding:
         settings: How to open and fingerprint models. Under a secret key, its fingerprints are kept beside the public ones.
         force: Compute also what is there, and replace other weights of the same name.
         workers: How many threads; all processors by default.
+        remote: Read a catalogue's models that are not at hand from the hub, by ranges and one after the other.
     """
 
     facts: Facts = field(default_factory=Facts)
@@ -42,6 +44,7 @@ class Adding:
     settings: Settings = field(default_factory=Settings)
     force: bool = False
     workers: int | None = None
+    remote: bool = False
 
 
 def add_models(
@@ -118,6 +121,8 @@ def merged(*facts: Facts) -> Facts:
 
 def _build(registry: Registry, row: Known, search: Sequence[Path], how: Adding, progress: Progress) -> Added:
     place = find_model(row.repository, search)
+    if place is None and how.remote:
+        return _build_remote(registry, row, how, progress)
     if place is None:
         hint = f"download it: hf download {row.repository}"
         return Added(row.repository, "not at hand", error=NotFoundError("in none of the folders searched", hint=hint))
@@ -125,15 +130,23 @@ def _build(registry: Registry, row: Known, search: Sequence[Path], how: Adding, 
     return replace(found, given=row.repository)
 
 
+def _build_remote(registry: Registry, row: Known, how: Adding, progress: Progress) -> Added:
+    """Add a model from the hub; one that is gated, gone or out of reach is not at hand, for the reason that the hub gives."""
+    revision = f"@{row.facts.revision}" if row.facts.revision else ""
+    found = _add(registry, f"{SCHEME}{row.repository}{revision}", replace(how, facts=merged(row.facts, how.facts)), progress)
+    missing = isinstance(found.error, NotFoundError)
+    return replace(found, given=row.repository, status="not at hand" if missing else found.status)
+
+
 def _add(registry: Registry, model: Path | str, how: Adding, progress: Progress) -> Added:
-    path = Path(model)
     try:
-        if path.suffix == SUFFIX:
+        path = locate(model)
+        if isinstance(path, Path) and path.suffix == SUFFIX:
             found = read_fingerprint(path)
             name = how.name or how.facts.repository or found.name
             facts = merged(_catalogued(how.facts.repository or name), how.facts)
             return replace(_claim(registry, found, facts, name, force=how.force), given=utf8(model))
-        opened = how.settings.open(path)
+        opened = how.settings.open(model)
         repository, revision = repository_of(path)
         name = how.name or how.facts.repository or (repository if path.is_dir() else "") or opened.name
         background = _catalogued(how.facts.repository or repository)

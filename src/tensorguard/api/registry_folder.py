@@ -22,7 +22,7 @@ def registry_folder(given: Path | str | None = None) -> Path:
     return Path(named) if named else _application_data() / "tensorguard" / "registry"
 
 
-def registered_name(model: Path | str) -> str | None:
+def registered_name(model: object) -> str | None:
     """Return NAME of `registry:NAME`, or None of anything else; a file of such a name is reached by its absolute path."""
     text = str(model)
     return text.removeprefix(PREFIX) if text.startswith(PREFIX) else None

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from tensorguard.progress import Progress as Listener
 from tensorguard.progress import Silent
+from tensorguard.sources.traffic import TRAFFIC
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -21,11 +22,15 @@ class _Bars:
 
     def start(self, task: str, total: int, unit: str) -> None:
         """Show a new bar."""
-        self._tasks[task] = self._bars.add_task(f"{task} ({unit})", total=total)
+        self._tasks[task] = self._bars.add_task(f"{task} ({unit})", total=total or None)
 
     def advance(self, task: str, amount: int) -> None:
-        """Move a bar."""
-        self._bars.advance(self._tasks[task], amount)
+        """Move a bar; one without an end shows how far it is."""
+        bar = self._tasks[task]
+        self._bars.advance(bar, amount)
+        shown = self._bars.tasks[self._bars.task_ids.index(bar)]
+        if shown.total is None:
+            self._bars.update(bar, description=f"{task}: {shown.completed / 1e6:.1f} MB")
 
     def finish(self, task: str) -> None:
         """Take a bar away."""
@@ -43,4 +48,14 @@ def progress(*, quiet: bool = False) -> Iterator[Listener]:
 
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
-        yield _Bars(bars)
+        listener = _Bars(bars)
+        with TRAFFIC.heard_by(listener):
+            yield listener
+
+
+def tell_traffic(*, quiet: bool = False) -> None:
+    """Say how much was read over the network, if anything was."""
+    read, offered = TRAFFIC.read, TRAFFIC.offered
+    TRAFFIC.reset()
+    if read and not quiet:
+        print(f"read over the network: {read / 1e6:.2f} MB of files that hold {offered / 1e6:.2f} MB", file=sys.stderr)

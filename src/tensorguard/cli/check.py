@@ -5,7 +5,7 @@ from pathlib import Path
 import typer
 
 from tensorguard.cli.bar import progress
-from tensorguard.cli.options import BASE, DEVICE, QUIET, REGISTRY, SEARCH, SKIP_NONFINITE, registry_folder
+from tensorguard.cli.options import BASE, DEVICE, MODEL, QUIET, REGISTRY, SEARCH, SKIP_NONFINITE, registry_folder
 from tensorguard.cli.options import key as read_key
 from tensorguard.cli.output import JSON, REPORTS, deliver
 from tensorguard.cli.scan import COMPARED, FAMILIES, KEY
@@ -15,7 +15,7 @@ _FAILED = 10
 
 
 def check(
-    model: Path = typer.Argument(help="A model's folder or file, an adapter, a *.tgfp, or registry:NAME."),
+    model: str = typer.Argument(metavar="MODEL", help=MODEL),
     fail_on: list[str] = typer.Option(
         [],
         "--fail-on",
@@ -27,7 +27,7 @@ def check(
     key_file: Path | None = KEY,
     families: Path | None = FAMILIES,
     compared: int = COMPARED,
-    base: Path | None = BASE,
+    base: str | None = BASE,
     search: list[Path] = SEARCH,
     skip_nonfinite: bool = SKIP_NONFINITE,
     device: str = DEVICE,

@@ -10,10 +10,10 @@ from tensorguard.cli.output import JSON, REPORTS, deliver
 
 
 def classify(
-    model: Path = typer.Argument(help="A model, a *.tgfp, registry:NAME or a *_features.json."),
+    model: str = typer.Argument(metavar="MODEL", help="A model, a *.tgfp, registry:NAME or a *_features.json."),
     families: Path = typer.Option(..., help="What `tensorguard cluster --save` wrote."),
     threshold: float | None = typer.Option(None, min=0, help="Largest distance inside a family.", show_default="the paper's 7"),
-    base: Path | None = BASE,
+    base: str | None = BASE,
     search: list[Path] = SEARCH,
     reports: list[str] = REPORTS,
     as_json: bool = JSON,

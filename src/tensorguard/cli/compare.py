@@ -10,7 +10,9 @@ from tensorguard.cli.output import JSON, REPORTS, deliver
 
 
 def compare(
-    models: list[Path] = typer.Argument(help="Models, *.tgfp, registry:NAME, *_features.json or folders of them; any mix."),
+    models: list[str] = typer.Argument(
+        metavar="MODELS...", help="Models, *.tgfp, registry:NAME, *_features.json or folders of them; any mix."
+    ),
     deep: bool = typer.Option(False, "--deep", help="Also read both of two models, and compare them value by value."),
     key_file: Path | None = KEY_FILE,
     device: str = DEVICE,
@@ -18,7 +20,7 @@ def compare(
         None, help="Standardise the 16 numbers by a saved clustering, or a folder of features."
     ),
     include_size: bool = INCLUDE_SIZE,
-    base: Path | None = BASE,
+    base: str | None = BASE,
     search: list[Path] = SEARCH,
     reports: list[str] = REPORTS,
     as_json: bool = JSON,

@@ -10,9 +10,11 @@ from tensorguard.cli.output import JSON, deliver
 
 
 def fingerprint(
-    models: list[Path] = typer.Argument(help="Model files, folders, hub cache folders or adapter folders."),
+    models: list[str] = typer.Argument(
+        metavar="MODEL...", help="Model files, folders or adapter folders, ORG/NAME[@REVISION] on the hub, or https://..."
+    ),
     output: Path = typer.Option(Path(), "--output", "-o", metavar="DIR", help="Folder for NAME.tgfp and NAME_features.json."),
-    base: Path | None = BASE,
+    base: str | None = BASE,
     search: list[Path] = SEARCH,
     repeats: int = REPEATS,
     seed: int = SEED,

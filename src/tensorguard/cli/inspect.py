@@ -9,8 +9,8 @@ from tensorguard.cli.output import JSON, REPORTS, deliver
 
 
 def inspect(
-    model: Path = typer.Argument(help="A model file, folder or adapter folder."),
-    base: Path | None = BASE,
+    model: str = typer.Argument(help="A model file, folder or adapter folder, ORG/NAME[@REVISION] on the hub, or https://..."),
+    base: str | None = BASE,
     search: list[Path] = SEARCH,
     reports: list[str] = REPORTS,
     as_json: bool = JSON,

@@ -11,6 +11,7 @@ from typing import Any
 
 import typer
 
+from tensorguard.cli.bar import tell_traffic
 from tensorguard.cli.check import check
 from tensorguard.cli.classify import classify
 from tensorguard.cli.cluster import cluster
@@ -65,6 +66,7 @@ def run(arguments: list[str]) -> int:
     try:
         code = _call(arguments)
         sys.stdout.flush()  # now, while a full disk can still be said
+        tell_traffic(quiet=not {"--quiet", "-q"}.isdisjoint(arguments))
     except TensorGuardError as error:
         return _report(error.exit_code, error.kind, error.message, error.where, error.hint, as_json=as_json)
     except BrokenPipeError:

@@ -12,7 +12,10 @@ if TYPE_CHECKING:
     from tensorguard.probes.rademacher import Key
 
 QUIET = typer.Option(False, "--quiet", "-q", help="No progress bar.")
-BASE = typer.Option(None, "--base", help="The base of the models that are adapters.")
+MODEL = "A model's folder or file, an adapter, ORG/NAME[@REVISION] on the hub, https://..., a *.tgfp, or registry:NAME."
+"""Help of an argument that is one model."""
+
+BASE = typer.Option(None, "--base", metavar="MODEL", help="The base of the models that are adapters.")
 SEARCH = typer.Option(
     [], "--search", metavar="DIR", help="Look here for an adapter's base, by the name in its config; repeatable."
 )

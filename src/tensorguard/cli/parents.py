@@ -10,8 +10,10 @@ from tensorguard.cli.output import JSON, REPORTS, deliver
 
 
 def parents(
-    model: Path = typer.Argument(help="The model to explain, its *.tgfp, or registry:NAME."),
-    candidates: list[Path] = typer.Argument(help="What it may be made of: models, *.tgfp or registry:NAME, any mix."),
+    model: str = typer.Argument(metavar="MODEL", help="The model to explain, its *.tgfp, or registry:NAME."),
+    candidates: list[str] = typer.Argument(
+        metavar="CANDIDATES...", help="What it may be made of: models, *.tgfp or registry:NAME, any mix."
+    ),
     base: str | None = typer.Option(
         None, metavar="NAME", help="Which candidate is the common base of the others, if that is known."
     ),

@@ -20,7 +20,9 @@ _RELEASED = re.compile(r"\d{4}-\d{2}(-\d{2})?", re.ASCII)
 
 
 def add(
-    models: list[Path] = typer.Argument(metavar="MODEL...", help="Model folders, files, adapters or *.tgfp."),
+    models: list[str] = typer.Argument(
+        metavar="MODEL...", help="Model folders, files, adapters or *.tgfp, ORG/NAME[@REVISION] on the hub, or https://..."
+    ),
     name: str | None = typer.Option(None, help="What to call it.", show_default="its repository or its own name"),
     repository: str = typer.Option(
         "", metavar="ORG/NAME", help="Where it is published; the catalogue's facts of it are taken."
@@ -33,7 +35,7 @@ def add(
     relation: str = typer.Option("", help="What it is of its parents: finetune, merge, quantized, adapter ..."),
     released: str = typer.Option("", help="YYYY-MM-DD or YYYY-MM."),
     key_file: Path | None = KEY_FILE,
-    base: Path | None = BASE,
+    base: str | None = BASE,
     search: list[Path] = SEARCH,
     device: str = DEVICE,
     workers: int | None = WORKERS,
@@ -75,6 +77,9 @@ def build(
     search: list[Path] = typer.Option(
         [], "--search", metavar="DIR", help="Where models lie as ORG/NAME, ORG--NAME or NAME; repeatable."
     ),
+    remote: bool = typer.Option(
+        False, "--remote", help="Read those that are not on this machine from the hub, by ranges; nothing is kept of them."
+    ),
     key_file: Path | None = KEY_FILE,
     device: str = DEVICE,
     workers: int | None = WORKERS,
@@ -86,6 +91,8 @@ def build(
     quiet: bool = QUIET,
 ) -> None:
     """Add the models of a catalogue that are on this machine: in the hub's cache, or below a folder to be searched.
+
+    With --remote, add the others from the hub; what is there already is skipped, so it can be interrupted and called again.
 
     \b
     tensorguard registry build --shipped
@@ -107,7 +114,7 @@ def build(
     rows = shipped_rows() if catalogue is None else read_catalogue(catalogue)
     folders = [*search, hub_folder()]
     settings = Settings(device=device, key=key(key_file), search=tuple(folders))
-    how = Adding(settings=settings, force=force, workers=workers)
+    how = Adding(settings=settings, force=force, workers=workers, remote=remote)
     place = registry_folder(folder)
     with Registry(place, create=True) as opened, progress(quiet=quiet) as listener:
         outcomes = list(run(opened, rows, folders, how, listener))
@@ -120,7 +127,8 @@ def build(
     }
     _deliver("registry-build", outcomes, described, as_json=as_json)
     if outcomes and all(outcome.status == "not at hand" for outcome in outcomes):
-        raise NotFoundError("none of the catalogue's models is at hand", hint="name the folder that holds them: --search DIR")
+        hint = "name the folder that holds them: --search DIR"
+        raise NotFoundError("none of the catalogue's models is at hand", hint=hint if remote else f"{hint}; or --remote")
 
 
 def import_(

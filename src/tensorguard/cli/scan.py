@@ -5,7 +5,7 @@ from pathlib import Path
 import typer
 
 from tensorguard.cli.bar import progress
-from tensorguard.cli.options import BASE, DEVICE, QUIET, REGISTRY, SEARCH, SKIP_NONFINITE, registry_folder
+from tensorguard.cli.options import BASE, DEVICE, MODEL, QUIET, REGISTRY, SEARCH, SKIP_NONFINITE, registry_folder
 from tensorguard.cli.options import key as read_key
 from tensorguard.cli.output import JSON, REPORTS, deliver
 
@@ -19,12 +19,12 @@ COMPARED = typer.Option(5, min=1, max=32, help="How many candidates are compared
 
 
 def scan(
-    model: Path = typer.Argument(help="A model's folder or file, an adapter, a *.tgfp, or registry:NAME."),
+    model: str = typer.Argument(metavar="MODEL", help=MODEL),
     registry: Path | None = REGISTRY,
     key_file: Path | None = KEY,
     families: Path | None = FAMILIES,
     compared: int = COMPARED,
-    base: Path | None = BASE,
+    base: str | None = BASE,
     search: list[Path] = SEARCH,
     skip_nonfinite: bool = SKIP_NONFINITE,
     device: str = DEVICE,

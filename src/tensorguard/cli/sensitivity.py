@@ -10,8 +10,8 @@ from tensorguard.cli.output import JSON, REPORTS, deliver
 
 
 def sensitivity(
-    models: list[Path] = typer.Argument(help="Models; several are compared with each other."),
-    base: Path | None = BASE,
+    models: list[str] = typer.Argument(metavar="MODELS...", help="Models; several are compared with each other."),
+    base: str | None = BASE,
     search: list[Path] = SEARCH,
     attention: bool = typer.Option(False, "--attention", help="Also ask attention-shaped probes."),
     roles: str | None = typer.Option(

@@ -10,10 +10,10 @@ from tensorguard.cli.output import JSON, REPORTS, deliver
 
 
 def tree(
-    models: list[Path] = typer.Argument(help="Models, *.tgfp or registry:NAME, any mix."),
+    models: list[str] = typer.Argument(metavar="MODELS...", help="Models, *.tgfp or registry:NAME, any mix."),
     key_file: Path | None = KEY_FILE,
     device: str = DEVICE,
-    base: Path | None = BASE,
+    base: str | None = BASE,
     search: list[Path] = SEARCH,
     reports: list[str] = REPORTS,
     as_json: bool = JSON,

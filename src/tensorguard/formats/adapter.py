@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from tensorguard.errors import InputError, NotFoundError
@@ -12,6 +11,7 @@ from tensorguard.formats.detection import read_file_header
 from tensorguard.formats.json_text import read_object
 from tensorguard.formats.model_folder import holds_model
 from tensorguard.limits import MAX_CONFIG_BYTES
+from tensorguard.sources.remote import Location
 
 CONFIG = "adapter_config.json"
 WEIGHTS = "adapter_model.safetensors"
@@ -38,7 +38,7 @@ class AdapterFiles:
     notices: tuple[str, ...] = ()
 
 
-def is_adapter(path: Path) -> bool:
+def is_adapter(path: Location) -> bool:
     """Say whether a path is an adapter (its folder or one of its two files) and not a model that has one beside it."""
     folder = _folder(path)
     if not (folder / CONFIG).is_file():
@@ -48,7 +48,7 @@ def is_adapter(path: Path) -> bool:
     return not holds_model(folder)
 
 
-def read_adapter(path: Path) -> AdapterFiles:
+def read_adapter(path: Location) -> AdapterFiles:
     """Read an adapter's configuration and header.
 
     Args:
@@ -72,5 +72,5 @@ def read_adapter(path: Path) -> AdapterFiles:
     return AdapterFiles(hub_cache.model_name(folder), str(folder), config, header.tensors, header.notices)
 
 
-def _folder(path: Path) -> Path:
+def _folder(path: Location) -> Location:
     return hub_cache.snapshot(path) if path.is_dir() else path.parent

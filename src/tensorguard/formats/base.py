@@ -3,10 +3,10 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Protocol
 
 from tensorguard.sources.base import Source
+from tensorguard.sources.remote import Location
 
 DAMAGED = "the file is damaged or was not written completely: get it again from where it came from"
 """What to do about a container whose header contradicts itself."""
@@ -63,7 +63,7 @@ class Checkpoint:
     config: Mapping[str, Any] = field(default_factory=dict)
     metadata: Mapping[str, str] = field(default_factory=dict)
     notices: tuple[str, ...] = ()
-    vocabulary: tuple[Path, ...] = ()
+    vocabulary: tuple[Location, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

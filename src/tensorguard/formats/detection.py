@@ -6,11 +6,14 @@ from pathlib import Path
 from tensorguard.errors import InputError, NotFoundError
 from tensorguard.formats.base import Format, Header
 from tensorguard.formats.gguf import Gguf
+from tensorguard.formats.onnx import Onnx
 from tensorguard.formats.pytorch import PyTorch
 from tensorguard.formats.safetensors import Safetensors
+from tensorguard.sources.base import Source
 from tensorguard.sources.local import LocalFile
+from tensorguard.sources.remote import Location, source_at
 
-FORMATS: tuple[Format, ...] = (Gguf(), Safetensors(), PyTorch())
+FORMATS: tuple[Format, ...] = (Gguf(), Safetensors(), PyTorch(), Onnx())
 """Every container that can be opened, in the order they are tried."""
 
 _HEAD_BYTES = 512
@@ -35,7 +38,6 @@ _REFUSED_HEADS: tuple[tuple[bytes, str, str], ...] = (
 
 _REFUSED_SUFFIXES: Mapping[str, tuple[str, str]] = {
     **dict.fromkeys((".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle"), (_PICKLE, _CONVERT)),
-    ".onnx": (f"an ONNX file: {_NOT_YET}", _OTHER),
     ".h5": (f"an HDF5 file: {_NOT_YET}", _OTHER),
     ".msgpack": (f"a Flax file: {_NOT_YET}", _OTHER),
     ".tflite": (f"a TensorFlow Lite file: {_NOT_YET}", _OTHER),
@@ -43,7 +45,7 @@ _REFUSED_SUFFIXES: Mapping[str, tuple[str, str]] = {
 }
 
 
-def read_file_header(path: Path) -> tuple[str, Header]:
+def read_file_header(path: Location) -> tuple[str, Header]:
     """Parse the header of one file of any known container.
 
     Returns:
@@ -55,33 +57,35 @@ def read_file_header(path: Path) -> tuple[str, Header]:
     """
     if path.is_symlink() and not path.exists():
         raise InputError("a link to a file that is not there", where=path, hint="download the model again: it is incomplete")
-    source = LocalFile(path)
+    source = source_at(path)
     known = _format_of(_head(source), path)
     if known is not None:
         header = known.read_header(source)
-        source.close()  # a model may have more shards than a process may have open files
+        if isinstance(source, LocalFile):
+            source.close()  # a model may have more shards than a process may have open files
         return known.container, header
     refuse_file(path)
     raise InputError("not a model file of a known kind", where=path, hint=_OTHER)
 
 
-def container_of(path: Path) -> str:
-    """Return the container that a file is of, or claims by its name where it cannot be read or is a broken link; empty if none."""
+def container_of(path: Location) -> str:
+    """Return the container that a file is of, or claims by its name where it is a broken link, remote or unreadable; empty if none."""
     try:
-        known = _format_of(_head(LocalFile(path)), path)
+        known = _format_of(_head(source_at(path)), path) if isinstance(path, Path) else _format_named(path)
     except (InputError, NotFoundError):
         known = _format_named(path)
     return known.container if known else ""
 
 
-def refuse_file(path: Path) -> None:
+def refuse_file(path: Location) -> None:
     """Raise the InputError that says why a file of a recognised but unsupported kind is not opened; return if it is none."""
-    refusal = _refusal(_head(LocalFile(path))) or _REFUSED_SUFFIXES.get(path.suffix.lower())
+    head = _head(source_at(path)) if isinstance(path, Path) else b""
+    refusal = _refusal(head) or _REFUSED_SUFFIXES.get(path.suffix.lower())
     if refusal is not None:
         raise InputError(refusal[0], where=path, hint=refusal[1])
 
 
-def _format_of(head: bytes, path: Path) -> Format | None:
+def _format_of(head: bytes, path: Location) -> Format | None:
     for known in FORMATS:
         if known.recognises(head):
             return known
@@ -96,9 +100,9 @@ def _refusal(head: bytes) -> tuple[str, str] | None:
     return next(((reason, hint) for magic, reason, hint in _REFUSED_HEADS if head.startswith(magic)), None)
 
 
-def _format_named(path: Path) -> Format | None:
+def _format_named(path: Location) -> Format | None:
     return next((known for known in FORMATS if path.suffix.lower() in known.suffixes), None)
 
 
-def _head(source: LocalFile) -> bytes:
+def _head(source: Source) -> bytes:
     return source.read_at(0, min(source.size, _HEAD_BYTES)).tobytes()

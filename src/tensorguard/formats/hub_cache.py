@@ -1,21 +1,27 @@
 """The hub's cache on disk: `models--org--name/{blobs,refs,snapshots}`, each snapshot a folder of links to blobs."""
 
 from pathlib import Path
+from typing import TypeVar
 
 from tensorguard.errors import InputError, quote_some
 from tensorguard.sources.local import LocalFile
+from tensorguard.sources.remote import Location
 
 _PREFIX = "models--"
 _SNAPSHOTS = "snapshots"
 _LONGEST_REVISION = 256
 
+_Place = TypeVar("_Place", bound=Location)
 
-def snapshot(folder: Path) -> Path:
+
+def snapshot(folder: _Place) -> _Place:
     """Return the snapshot to open in a cached repository: the one `refs/main` names, or the only one. Other folders are kept.
 
     Raises:
         InputError: There is no snapshot, or several and `refs/main` names none of them.
     """
+    if not isinstance(folder, Path):
+        return folder
     root = folder / _SNAPSHOTS
     if not root.is_dir() or not (folder.name.startswith(_PREFIX) or (folder / "refs").is_dir()):
         return folder
@@ -32,8 +38,10 @@ def snapshot(folder: Path) -> Path:
     )
 
 
-def model_name(folder: Path) -> str:
+def model_name(folder: Location) -> str:
     """Return `org/name` for a snapshot or a cached repository, else the folder's own name."""
+    if not isinstance(folder, Path):
+        return folder.name
     resolved = folder.absolute()
     for candidate in (resolved, *resolved.parents[:2]):
         if candidate.name.startswith(_PREFIX) and (candidate == resolved or resolved.parent.name == _SNAPSHOTS):

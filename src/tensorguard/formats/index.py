@@ -1,21 +1,19 @@
 """The index of a sharded checkpoint, `model.safetensors.index.json` or `pytorch_model.bin.index.json`: which tensor lies in which file."""
 
 from collections.abc import Mapping
-from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import NamedTuple
 
 from tensorguard.errors import InputError, quote, quote_some
 from tensorguard.formats.base import Header
+from tensorguard.formats.beside import path_beside
 from tensorguard.formats.json_text import read_object
 from tensorguard.formats.sharded import parse_shard_name, read_shards
-from tensorguard.limits import MAX_JSON_BYTES, MAX_NAME_BYTES, MAX_SHARDS, MAX_TENSORS
+from tensorguard.limits import MAX_JSON_BYTES, MAX_SHARDS, MAX_TENSORS
+from tensorguard.sources.remote import Location
 
 _ENDING = ".index.json"
 SUFFIXES = (f".safetensors{_ENDING}", f".bin{_ENDING}")
 """What the names of indexes end in."""
-
-_LONGEST_PART = 255
-"""Bytes of one component of a path, on every common file system."""
 
 
 class Indexed(NamedTuple):
@@ -32,14 +30,14 @@ def stem(name: str) -> str:
     return name.removesuffix(ending)
 
 
-def index_beside(shard: Path) -> Path | None:
+def index_beside(shard: Location) -> Location | None:
     """Return the index that lies beside a shard, or None."""
     parts = parse_shard_name(shard.name)
     index = shard.with_name(f"{parts.stem}{parts.suffix}{_ENDING}") if parts else shard
     return index if index.name.endswith(SUFFIXES) and index.is_file() else None
 
 
-def read_indexed(index: Path) -> Indexed:
+def read_indexed(index: Location) -> Indexed:
     """Read the headers of all shards an index names, by shard number.
 
     Raises:
@@ -47,7 +45,7 @@ def read_indexed(index: Path) -> Indexed:
             it names; or a shard is malformed.
     """
     weight_map = _weight_map(index)
-    shards = {name: _shard_path(index, name) for name in dict.fromkeys(weight_map.values())}
+    shards = {name: path_beside(index, name) for name in dict.fromkeys(weight_map.values())}
     missing = [name for name, path in shards.items() if not path.exists()]
     if missing:
         hint = "download the missing files into the same folder"
@@ -57,7 +55,7 @@ def read_indexed(index: Path) -> Indexed:
     return Indexed(container, header, notices)
 
 
-def _weight_map(index: Path) -> Mapping[str, str]:
+def _weight_map(index: Location) -> Mapping[str, str]:
     """Return tensor name -> file name."""
     weight_map = read_object(index, MAX_JSON_BYTES).get("weight_map")
     if not isinstance(weight_map, dict) or not weight_map:
@@ -69,28 +67,12 @@ def _weight_map(index: Path) -> Mapping[str, str]:
     return weight_map
 
 
-def _shard_path(index: Path, name: str) -> Path:
-    """Return where a shard is; an index is untrusted and must not lead out of its folder.
-
-    A file of the folder itself may be a link, since the hub's cache is made of links; a path that goes through folders must stay
-    inside after links are followed.
-    """
-    path = index.parent / name
-    escapes = PurePosixPath(name).is_absolute() or bool(PureWindowsPath(name).anchor) or ".." in PurePosixPath(name).parts
-    too_long = any(len(part.encode("utf-8")) > _LONGEST_PART for part in name.split("/")) or len(name) > MAX_NAME_BYTES
-    if not name or escapes or too_long or "\\" in name or not name.isprintable():
-        raise InputError(f"names the file {quote(name)}, which is no plain path inside its folder", where=index)
-    if "/" in name and not path.resolve().is_relative_to(index.parent.resolve()):
-        raise InputError(f"names the file {quote(name)}, which a link leads out of its folder", where=index)
-    return path
-
-
-def _shard_number(path: Path) -> tuple[int, str]:
+def _shard_number(path: Location) -> tuple[int, str]:
     shard = parse_shard_name(path.name)
     return (shard.number if shard else -1), path.name
 
 
-def _check_names(weight_map: Mapping[str, str], shards: Mapping[str, Path], header: Header, index: Path) -> tuple[str, ...]:
+def _check_names(weight_map: Mapping[str, str], shards: Mapping[str, Location], header: Header, index: Location) -> tuple[str, ...]:
     held_by = {info.name: info.source.name for info in header.tensors}
     for tensor, name in weight_map.items():
         if held_by.get(tensor) != str(shards[name]):

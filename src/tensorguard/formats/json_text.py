@@ -2,12 +2,11 @@
 
 import json
 import math
-from pathlib import Path
 from typing import Any, NoReturn
 
 from tensorguard.errors import InputError, quote
 from tensorguard.limits import MAX_JSON_VALUES, MAX_NESTING
-from tensorguard.sources.local import LocalFile
+from tensorguard.sources.remote import Location, source_at
 
 _LONGEST_INTEGER = 20
 """Digits of 2^64; longer integers become floats, as in the reference parser of safetensors."""
@@ -59,14 +58,14 @@ def parse_object(raw: bytes, what: str, where: str) -> dict[str, Any]:
     return value
 
 
-def read_object(path: Path, longest: int) -> dict[str, Any]:
+def read_object(path: Location, longest: int) -> dict[str, Any]:
     """Read a JSON file that holds an object, of at most `longest` bytes.
 
     Raises:
         NotFoundError: There is no such file.
         InputError: See `parse_object`; or the file is too large.
     """
-    source = LocalFile(path)
+    source = source_at(path)
     if source.size > longest:
         raise InputError(f"its {source.size} bytes are more than the {longest} allowed for such a file", where=path)
     return parse_object(source.read_at(0, source.size).tobytes(), "the file", source.name)

@@ -1,12 +1,11 @@
 """Which of a folder's files are the model."""
 
-from pathlib import Path
-
 from tensorguard.errors import InputError, quote, quote_some
 from tensorguard.formats.detection import container_of, refuse_file
 from tensorguard.formats.index import SUFFIXES, stem
 from tensorguard.formats.sharded import group_shards, parse_shard_name
 from tensorguard.limits import MAX_FOLDER_ENTRIES
+from tensorguard.sources.remote import Location
 
 _USUAL = ("model", "pytorch_model")
 """Stems of the files that transformers loads when a folder offers a choice."""
@@ -21,28 +20,29 @@ _LEFT_OUT = ("adapter_", ".")
 """How files begin that are no model's: an adapter's, hidden ones, half-written ones."""
 
 
-def list_files(folder: Path) -> list[Path]:
+def list_files(folder: Location) -> list[Location]:
     """Return a folder's regular files and broken links, sorted by name; hidden and adapters' files are left out.
 
     Raises:
         InputError: The folder cannot be read, or holds too many files.
     """
     try:
-        entries = sorted(folder.iterdir())
+        entries: list[Location] = list(folder.iterdir())
     except OSError as error:
         raise InputError(f"the folder cannot be read ({error.strerror})", where=folder) from error
     if len(entries) > MAX_FOLDER_ENTRIES:
         raise InputError(f"holds {len(entries)} files", where=folder, hint="give the model's own folder or file")
+    entries.sort(key=lambda path: path.name)
     return [path for path in entries if not path.name.startswith(_LEFT_OUT) and (path.is_file() or _is_broken(path))]
 
 
-def holds_model(folder: Path) -> bool:
+def holds_model(folder: Location) -> bool:
     """Say whether a folder holds full weights that can be opened, an adapter's not counted."""
     files = list_files(folder)
     return any(_container(path) for path in files)
 
 
-def choose_model(folder: Path) -> tuple[tuple[Path, ...], tuple[str, ...]]:
+def choose_model(folder: Location) -> tuple[tuple[Location, ...], tuple[str, ...]]:
     """Choose the files of the folder's one model.
 
     Safetensors and GGUF are preferred to files of torch.save and these to ONNX, an index to single files, and the usual name
@@ -64,7 +64,7 @@ def choose_model(folder: Path) -> tuple[tuple[Path, ...], tuple[str, ...]]:
     notices = (
         (f"The same folder holds weights in other containers, which were left aside: {quote_some(aside)}.",) if aside else ()
     )
-    indexes: list[tuple[Path, ...]] = [(path,) for path in chosen if path.name.endswith(SUFFIXES)]
+    indexes: list[tuple[Location, ...]] = [(path,) for path in chosen if path.name.endswith(SUFFIXES)]
     models = indexes or group_shards(chosen)
     usual = [group for group in models if _stem(group[0]) in _USUAL]
     if len(models) == 1:
@@ -75,18 +75,18 @@ def choose_model(folder: Path) -> tuple[tuple[Path, ...], tuple[str, ...]]:
     raise InputError(f"{len(models)} models in one folder: {listed}", where=folder, hint="give the path of one of these files")
 
 
-def _stem(path: Path) -> str:
+def _stem(path: Location) -> str:
     if path.name.endswith(SUFFIXES):
         return stem(path.name)
     shard = parse_shard_name(path.name)
     return shard.stem if shard else path.stem
 
 
-def _is_broken(path: Path) -> bool:
+def _is_broken(path: Location) -> bool:
     return path.is_symlink() and not path.exists()
 
 
-def _container(path: Path) -> str:
+def _container(path: Location) -> str:
     """Return the container of a model's file or index; empty if it is neither."""
     if path.name.endswith(SUFFIXES):
         return "safetensors" if path.name.endswith(SUFFIXES[0]) else "pytorch"
@@ -94,7 +94,7 @@ def _container(path: Path) -> str:
     return "" if container == "pytorch" and path.name.startswith(_TRAINING) else container
 
 
-def _refuse(folder: Path, files: list[Path]) -> None:
+def _refuse(folder: Location, files: list[Location]) -> None:
     """Raise the InputError that says best why there is nothing to open."""
     for path in files:
         if not _is_broken(path):

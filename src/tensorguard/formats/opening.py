@@ -1,7 +1,6 @@
 """A path to a checkpoint: the one entry to this package."""
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from tensorguard.errors import InputError, NotFoundError
@@ -12,6 +11,7 @@ from tensorguard.formats.model_folder import choose_model, list_files
 from tensorguard.formats.sharded import group_shards, order_shards, parse_shard_name, read_shards
 from tensorguard.formats.vocabulary import vocabulary_files
 from tensorguard.limits import MAX_CONFIG_BYTES
+from tensorguard.sources.remote import Location
 
 _CONFIGS = ("config.json", "params.json")
 """The model's own configuration beside its weights: transformers' name, and Meta's and Mistral's."""
@@ -20,7 +20,7 @@ _MEANINGLESS = frozenset({"", "model", "pytorch_model", "consolidated", "consoli
 """Stems that every model's files share; the folder's name says more."""
 
 
-def open_checkpoint(path: Path) -> Checkpoint:
+def open_checkpoint(path: Location) -> Checkpoint:
     """Open a model, reading nothing but headers and small JSON files.
 
     Args:
@@ -32,21 +32,21 @@ def open_checkpoint(path: Path) -> Checkpoint:
         InputError: It is no model, several, an adapter, incomplete, malformed, or of a kind that is never opened (plain pickles).
     """
     try:
-        return _open(Path(path))
+        return _open(path)
     except OSError as error:
         raise InputError(f"cannot be read ({error.strerror})", where=path, hint="check the file's permissions") from error
 
 
-def checkpoint_name(path: Path) -> str:
+def checkpoint_name(path: Location) -> str:
     """Return what to call the model at a path; nothing but its folders is looked at.
 
     Raises:
         InputError: A repository of the hub's cache holds no snapshot.
     """
-    return hub_cache.model_name(hub_cache.snapshot(path)) if path.is_dir() else _name(path)
+    return hub_cache.model_name(_repository(hub_cache.snapshot(path))) if path.is_dir() else _name(path)
 
 
-def _open(path: Path) -> Checkpoint:
+def _open(path: Location) -> Checkpoint:
     if not path.exists() and not path.is_symlink():
         raise NotFoundError("no such file or folder", where=path, hint="give the path of a model file or folder")
     if adapter.is_adapter(path):
@@ -66,7 +66,8 @@ def _open(path: Path) -> Checkpoint:
         notices += header.notices
     if not header.tensors:
         raise InputError("holds no tensors", where=path, hint="give a file with the model's weights")
-    config, found = (header.config, ()) if header.config else _config(folder)
+    context = folder if any((folder / name).is_file() for name in _CONFIGS) else _repository(folder)
+    config, found = (header.config, ()) if header.config else _config(context)
     if (folder / adapter.CONFIG).is_file():
         found += ("An adapter lies beside the model; it was left aside.",)
     return Checkpoint(
@@ -77,11 +78,11 @@ def _open(path: Path) -> Checkpoint:
         config,
         header.metadata,
         notices + found,
-        vocabulary=files[:1] if container == "gguf" else vocabulary_files(folder),
+        vocabulary=files[:1] if container == "gguf" else vocabulary_files(context),
     )
 
 
-def _model_of(path: Path) -> tuple[Path, ...]:
+def _model_of(path: Location) -> tuple[Location, ...]:
     """Return the index of the model that a file belongs to, or else all its files."""
     shard = parse_shard_name(path.name)
     if shard is None:
@@ -93,14 +94,19 @@ def _model_of(path: Path) -> tuple[Path, ...]:
     return next((group for group in groups if path.name in {file.name for file in group}), (path,))
 
 
-def _name(path: Path) -> str:
+def _name(path: Location) -> str:
     """Return what to call the model of a file."""
     shard = parse_shard_name(path.name)
     stem = index.stem(path.name) if path.name.endswith(index.SUFFIXES) else shard.stem if shard else path.stem
-    return hub_cache.model_name(path.parent) if stem in _MEANINGLESS else stem
+    return hub_cache.model_name(_repository(path.parent)) if stem in _MEANINGLESS else stem
 
 
-def _config(folder: Path) -> tuple[Mapping[str, Any], tuple[str, ...]]:
+def _repository(folder: Location) -> Location:
+    """Return the folder of a model's own files; exporters put ONNX files into a folder of it."""
+    return folder.parent if folder.name == "onnx" else folder
+
+
+def _config(folder: Location) -> tuple[Mapping[str, Any], tuple[str, ...]]:
     """Read the configuration; a malformed one is no reason not to read the weights, since it is never evidence."""
     notices: tuple[str, ...] = ()
     for name in _CONFIGS:

@@ -148,10 +148,11 @@ def _info(name: str, tensor: TensorRecord, files: _Storages) -> TensorInfo:
     size, begin = BITS[tensor.dtype] // 8, files.begin(tensor.storage)
     available = tensor.storage.numel * BITS[tensor.storage.dtype] // 8
     count = math.prod(tensor.shape)
-    if count and (tensor.offset + count) * size > available:
-        fault(f"needs {count} elements from {tensor.offset} on, but its storage has {available // size}")
-    nbytes, offset = count * size, begin + tensor.offset * size if count else begin
     steps = [(extent, stride) for extent, stride in zip(tensor.shape, tensor.strides, strict=True) if extent != 1]
+    needed = tensor.offset + 1 + sum((extent - 1) * stride for extent, stride in steps)
+    if count and needed * size > available:
+        fault(f"needs {needed} elements of its storage, which has {available // size}")
+    nbytes, offset = count * size, begin + tensor.offset * size if count else begin
     if not count or steps == _contiguous([extent for extent, _ in steps]):
         return TensorInfo(name, tensor.dtype, tensor.shape, files.source, offset, nbytes)
     if len(tensor.shape) == 2 and steps[::-1] == _contiguous([extent for extent, _ in reversed(steps)]):

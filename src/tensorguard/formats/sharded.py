@@ -9,6 +9,7 @@ from tensorguard.errors import InputError, quote
 from tensorguard.formats.base import Header, TensorInfo
 from tensorguard.formats.detection import read_file_header
 from tensorguard.limits import MAX_SHARDS, MAX_TENSORS
+from tensorguard.sources.remote import Location
 
 _PATTERN = re.compile(
     r"(?:(?P<stem>.+?)[-_.])?(?P<number>[0-9]{1,6})[-_]of[-_](?P<total>[0-9]{1,6})(?P<suffix>\.[^.]+)", re.IGNORECASE
@@ -33,16 +34,16 @@ def parse_shard_name(name: str) -> ShardName | None:
     return ShardName(match["stem"] or "", int(match["number"]), int(match["total"]), match["suffix"].lower())
 
 
-def group_shards(paths: Iterable[Path]) -> list[tuple[Path, ...]]:
+def group_shards(paths: Iterable[Location]) -> list[tuple[Location, ...]]:
     """Put the files of each model together: shards with one stem, count and suffix; any other file by itself."""
-    groups: dict[object, list[Path]] = {}
-    for path in sorted(paths):
+    groups: dict[object, list[Location]] = {}
+    for path in sorted(paths, key=lambda path: path.name):
         shard = parse_shard_name(path.name)
         groups.setdefault((shard.stem, shard.total, shard.suffix) if shard else path, []).append(path)
     return [tuple(group) for group in groups.values()]
 
 
-def order_shards(paths: Sequence[Path]) -> tuple[Path, ...]:
+def order_shards(paths: Sequence[Location]) -> tuple[Location, ...]:
     """Return a model's shards by number; a single file that is no shard is kept.
 
     Raises:
@@ -54,7 +55,7 @@ def order_shards(paths: Sequence[Path]) -> tuple[Path, ...]:
     first, example = named[0]
     if first.total > MAX_SHARDS:
         raise InputError(f"a model in {first.total} files, more than the {MAX_SHARDS} allowed", where=example)
-    found: dict[int, Path] = {}
+    found: dict[int, Location] = {}
     for shard, path in named:
         if shard.number in found:
             raise InputError(f"shard {shard.number} is there twice: also as {quote(found[shard.number].name)}", where=path)
@@ -74,7 +75,7 @@ def order_shards(paths: Sequence[Path]) -> tuple[Path, ...]:
     return tuple(found[number] for number in expected)
 
 
-def read_shards(paths: Sequence[Path]) -> tuple[str, Header]:
+def read_shards(paths: Sequence[Location]) -> tuple[str, Header]:
     """Read the headers of one model's files and join them, in this order.
 
     Returns:

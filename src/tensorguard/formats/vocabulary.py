@@ -8,7 +8,6 @@ Like the configuration it is context, never evidence, and a file that cannot be 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TypeVar
 
 import msgspec
@@ -17,7 +16,7 @@ from tensorguard.errors import InputError, TensorGuardError, quote
 from tensorguard.formats.gguf import read_strings
 from tensorguard.formats.sentencepiece import pieces
 from tensorguard.limits import MAX_ELEMENTS, MAX_JSON_VALUES, MAX_TOKENIZER_BYTES
-from tensorguard.sources.local import LocalFile
+from tensorguard.sources.remote import Location, source_at
 
 _WORD_STARTS: Mapping[str, str] = {"Ġ": "Ġ", "▁": "▁", "##": ""}
 """What marked tokens begin with -> what a word's first token begins with."""
@@ -50,7 +49,7 @@ class Vocabulary:
         files: Where they may stand, best first; empty if the model came without.
     """
 
-    files: tuple[Path, ...] = ()
+    files: tuple[Location, ...] = ()
 
     def find(self, words: Sequence[str]) -> TokenNumbers:
         """Look words up, as they stand in the middle of a sentence. Reads the first file that lists tokens; never raises on bad ones."""
@@ -64,7 +63,7 @@ class Vocabulary:
         return TokenNumbers((None,) * len(words), notice)
 
 
-def vocabulary_files(folder: Path) -> tuple[Path, ...]:
+def vocabulary_files(folder: Location) -> tuple[Location, ...]:
     """Return the files of a folder that may list a model's tokens, best first."""
     return tuple(folder / name for name in _READERS if (folder / name).is_file())
 
@@ -96,34 +95,34 @@ class _Tokenizer(msgspec.Struct):
     model: _Model
 
 
-def _tokenizer_json(path: Path) -> _Tokens:
+def _tokenizer_json(path: Location) -> _Tokens:
     vocabulary = _decode(path, _Tokenizer).model.vocab
     if isinstance(vocabulary, dict):
         return vocabulary.items()
     return ((token, number) for number, (token, _) in enumerate(vocabulary))
 
 
-def _vocab_json(path: Path) -> _Tokens:
+def _vocab_json(path: Location) -> _Tokens:
     return _decode(path, dict[str, int]).items()
 
 
-def _vocab_txt(path: Path) -> _Tokens:
+def _vocab_txt(path: Location) -> _Tokens:
     return _numbered(line.removesuffix(b"\r") for line in _read(path).split(b"\n"))
 
 
-def _sentencepiece(path: Path) -> _Tokens:
+def _sentencepiece(path: Location) -> _Tokens:
     return _numbered(pieces(_read(path)))
 
 
-def _gguf_tokens(path: Path) -> _Tokens:
-    return _numbered(read_strings(LocalFile(path), "tokenizer.ggml.tokens"))
+def _gguf_tokens(path: Location) -> _Tokens:
+    return _numbered(read_strings(source_at(path), "tokenizer.ggml.tokens"))
 
 
 def _numbered(tokens: Iterable[bytes]) -> Iterator[tuple[str, int]]:
     return ((token.decode("utf-8", "replace"), number) for number, token in enumerate(tokens))
 
 
-def _decode(path: Path, kind: type[_T]) -> _T:
+def _decode(path: Location, kind: type[_T]) -> _T:
     """Parse JSON to a type without making values of the rest: a tokenizer's merges would take several times its vocabulary's memory."""
     raw = _read(path)
     if raw.count(b",") > MAX_JSON_VALUES:
@@ -136,14 +135,14 @@ def _decode(path: Path, kind: type[_T]) -> _T:
         raise InputError("it is nested too deep", where=path) from error
 
 
-def _read(path: Path) -> bytes:
-    source = LocalFile(path)
+def _read(path: Location) -> bytes:
+    source = source_at(path)
     if source.size > MAX_TOKENIZER_BYTES:
         raise InputError(f"its {source.size} bytes are more than the {MAX_TOKENIZER_BYTES} allowed for such a file", where=path)
     return source.read_at(0, source.size).tobytes()
 
 
-_READERS: Mapping[str, Callable[[Path], _Tokens]] = {
+_READERS: Mapping[str, Callable[[Location], _Tokens]] = {
     "tokenizer.json": _tokenizer_json,
     "vocab.json": _vocab_json,
     "vocab.txt": _vocab_txt,

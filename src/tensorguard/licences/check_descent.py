@@ -15,6 +15,9 @@ from tensorguard.lineage.verdict import LINKED
 _CLOSER = 0.5
 """A known model is much closer if its weights differ by less than so many times what those of the declared base differ."""
 
+_NONE = "no known model is a relative; distillation into fresh weights leaves no trace, and disguises may hide one"
+"""What is shown if nothing is."""
+
 _COMPARED_FILES = ("README.md", "adapter_config.json", "mergekit_config.yml")
 """Files that should name the same base; GGUF files may name their source's base."""
 
@@ -161,7 +164,7 @@ def _parent(scan: Scan) -> Relative | None:
 
 def _instead(scan: Scan) -> str:
     relative = _parent(scan)
-    return f"the weights show {called(relative.entry)} ({strength(relative)})" if relative else "no known model is a relative"
+    return f"the weights show {called(relative.entry)} ({strength(relative)})" if relative else _NONE
 
 
 def _distance(relative: Relative) -> float:

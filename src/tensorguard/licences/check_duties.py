@@ -63,7 +63,7 @@ def _unkept(obligation: Obligation, duty: Duty, claims: Claims) -> Finding | Non
         case "display" if duty.value and not _any(duty, [card]):
             message = f"the card does not say {_words(duty)}, as {licence} of {ancestor} asks"
             return broken("TG302", message, shown=shown, where="README.md")
-        case "notice" if duty.value and not _any(duty, texts):
+        case "notice" if duty.value and not _any(duty, [_plain(text) for name, text in claims.texts if _may_be_notice(name)]):
             message = f"no notice beside the weights holds the words that {licence} of {ancestor} asks for: {_words(duty)}"
             return broken("TG303", message, shown=shown)
         case "attribution" if duty.value and not _any(duty, [card, *texts]):
@@ -96,6 +96,11 @@ def _has_text(licence_id: str, claims: Claims) -> bool:
     """Say whether a copy of the licence is there; a text that is not recognised is given the benefit of the doubt."""
     found = [identify(text) for name, text in claims.texts if re.match("licen[cs]e|copying|terms", name, re.IGNORECASE)]
     return any(each is None or each.id == licence_id for each in found)
+
+
+def _may_be_notice(name: str) -> bool:
+    """Say whether a file may be the notice: not the licence's own text, which quotes the words that the notice has to hold."""
+    return "notice" in name.casefold() or not re.match("licen[cs]e|copying|terms", name, re.IGNORECASE)
 
 
 def _has_policy(licence_id: str, duty: Duty, claims: Claims, texts: Sequence[str]) -> bool:

@@ -63,7 +63,10 @@ def terms(claims: Claims, obligations: Sequence[Obligation], unsure: Collection[
     for licence_id, obligation in ancestors.items():
         licence = licences().get(licence_id) or identify(licence_id)
         if licence is None:
-            message = f"the licence {quote(licence_id)} of {quote(obligation.ancestor)} is not known here"
+            ancestor = quote(obligation.ancestor)
+            message = f"the licence {quote(licence_id)} of {ancestor} is not known here"
+            if not licence_id:
+                message = f"nobody says under which licence {ancestor} is"
             yield broken("TG904", message, shown=_through(obligation))
             continue
         for each in found:

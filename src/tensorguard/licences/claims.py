@@ -16,7 +16,7 @@ from tensorguard.licences import claim_sources
 from tensorguard.licences.claim import Claim
 from tensorguard.licences.front_matter import read_front_matter, read_mapping
 from tensorguard.limits import MAX_CARD_BYTES, MAX_CLAIMS, MAX_CONFIG_BYTES, MAX_LICENCE_BYTES, MAX_YAML_BYTES
-from tensorguard.sources.local import LocalFile
+from tensorguard.sources.remote import Location, source_at
 
 __all__ = ["Claim", "Claims", "read_claims"]
 
@@ -59,7 +59,7 @@ class Claims:
         return tuple(dict.fromkeys(each.value for each in self.of(field)))
 
 
-def read_claims(model: Path) -> Claims:
+def read_claims(model: Location) -> Claims:
     """Read what a model's own files claim.
 
     Args:
@@ -89,7 +89,7 @@ def read_claims(model: Path) -> Claims:
     return reader.claims()
 
 
-def _is_the_model(path: Path) -> bool:
+def _is_the_model(path: Location) -> bool:
     """Say whether a file is the one model of its folder, or a part of it."""
     try:
         chosen, _ = choose_model(path.parent)
@@ -101,10 +101,10 @@ def _is_the_model(path: Path) -> bool:
 class _Reader:
     """Collects what a folder's files claim; a damaged file is noted, and the others are read."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Location) -> None:
         self.folder = folder
         self.notices: list[str] = []
-        self._root = (folder.parent.parent if folder.parent.name == _SNAPSHOTS else folder).resolve()
+        self._root = folder.parent.parent if folder.parent.name == _SNAPSHOTS else folder
         self._claims: list[Claim] = []
         self._damaged: list[tuple[str, str]] = []
         self._card = ""
@@ -119,7 +119,7 @@ class _Reader:
         """Take the name under which the model lies on disk; `org/name` in the hub's cache."""
         self._take(claim_sources.of_name(utf8(name)))
 
-    def header(self, model: Path) -> None:
+    def header(self, model: Location) -> None:
         """Read what the container's header says."""
         try:
             opened = open_checkpoint(model)
@@ -163,13 +163,13 @@ class _Reader:
     def _take(self, found: Iterator[Claim]) -> None:
         self._claims += itertools.islice(found, max(0, MAX_CLAIMS - len(self._claims)))
 
-    def _text(self, path: Path, longest: int) -> str:
+    def _text(self, path: Location, longest: int) -> str:
         """Return the beginning of a file as text; empty, and noted, if it cannot be read or is a link out of the model's folder."""
-        if not path.resolve().is_relative_to(self._root):
+        if isinstance(path, Path) and not path.resolve().is_relative_to(Path(str(self._root)).resolve()):
             self._damaged.append((utf8(path.name), "the file is a link out of the model's folder, which is not followed"))
             return ""
         try:
-            source = LocalFile(path)
+            source = source_at(path)
             raw = source.read_at(0, min(source.size, longest)).tobytes()
         except (InputError, NotFoundError) as error:
             self._damaged.append((utf8(path.name), error.message))

@@ -87,7 +87,9 @@ def source_of(stored: Stored, dtype: str) -> TensorInfo | None:
     """Return the bytes that a tensor is a plain copy of when it is written as `dtype`, or None if it has to be computed."""
     if isinstance(stored, WholeTensor):
         stored = stored.whole
-    return stored.info if isinstance(stored, StoredTensor) and stored.dtype == dtype else None
+    if not isinstance(stored, StoredTensor) or stored.dtype != dtype or stored.info.transposed:
+        return None
+    return stored.info
 
 
 def _written_dtype(stored: Stored, dtype: str | None) -> str:

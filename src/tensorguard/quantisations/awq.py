@@ -45,8 +45,8 @@ def _numbers(packed: StoredTensor, inputs: slice, outputs: slice) -> NDArray[np.
     """Return packed numbers, uint8 of shape (inputs, outputs)."""
     first, last = outputs.start // _PER_WORD, -(-outputs.stop // _PER_WORD)
     raw = packed.plain_bytes(inputs, slice(first, last))
-    stream = bitfields(raw, _BITS, (last - first) * _PER_WORD).reshape(len(raw), -1, _PER_WORD)
-    ordered = stream[:, :, _PLACES].reshape(len(raw), -1)
+    stream = bitfields(raw, _BITS, (last - first) * _PER_WORD).reshape(len(raw), last - first, _PER_WORD)
+    ordered = stream[:, :, _PLACES].reshape(len(raw), (last - first) * _PER_WORD)
     return ordered[:, outputs.start - first * _PER_WORD : outputs.stop - first * _PER_WORD]
 
 

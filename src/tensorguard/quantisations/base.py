@@ -60,6 +60,8 @@ class Parts:
         """Raise UnfitError if a tensor is empty or of another dtype."""
         if 0 in stored.shape:
             raise UnfitError(f"{quote(stored.name)} has no elements")
+        if stored.info.transposed and min(stored.shape) > 1:
+            raise UnfitError(f"{quote(stored.name)} lies transposed in its file")
         if stored.dtype not in (dtypes or PLAIN):
             raise UnfitError(f"{quote(stored.name)} has dtype {quote(stored.dtype)}")
 

@@ -26,7 +26,7 @@ def bitfields(raw: NDArray[np.uint8], bits: int, count: int) -> NDArray[np.uint8
         pieces = np.empty((*raw.shape, 8 // bits), np.uint8)
         for at in range(8 // bits):
             np.bitwise_and(raw >> np.uint8(at * bits), np.uint8((1 << bits) - 1), out=pieces[..., at])
-        return pieces.reshape(len(raw), -1)[:, :count]
+        return pieces.reshape(len(raw), raw.shape[1] * pieces.shape[2])[:, :count]
     first, shift = np.divmod(np.arange(count) * bits, 8)
     padded = np.pad(raw, ((0, 0), (0, 1))).astype(np.uint16)
     window = padded[:, first] | padded[:, first + 1] << np.uint16(8)

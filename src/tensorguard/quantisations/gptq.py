@@ -72,7 +72,7 @@ class GptqTensor(Packed):
             return np.arange(columns.start, columns.stop) // self.size
         raw = self.groups.plain_bytes(slice(0, 1), columns)
         group = raw.reshape(-1).view("<i4").astype(np.int64)
-        if group.size and not (0 <= group.min() and group.max() < count):
+        if group.size and not (group.min() >= 0 and group.max() < count):
             self.refuse(f"{quote(self.groups.name)} names group {group.max() if group.min() >= 0 else group.min()} of {count}")
         return group
 
@@ -123,6 +123,6 @@ def _offset(zeros: StoredTensor, bits: int, parts: Parts) -> tuple[int, tuple[st
     if shown is None or shown == stated:
         return stated, ()
     version = "second" if shown == 0 else "first"
-    return shown, (f"GPTQ: the configuration does not say so, but zero points are those of the {version} version of the format.",)
-
-
+    return shown, (
+        f"GPTQ: the configuration does not say so, but zero points are those of the {version} version of the format.",
+    )

@@ -14,7 +14,7 @@ from tensorguard.tensors.decoding import decode
 from tensorguard.tensors.storage import StoredTensor
 
 _COMMON = (128, 64, 32, 16, 256, 512, 1024)
-"""Sides of a block that are tried where none is stated and the blocks at the end are short."""
+"""Sides of a block that are tried where none is stated."""
 
 
 @dataclass(frozen=True)
@@ -43,14 +43,14 @@ class Grid:
         """
         stack, row = np.divmod(np.arange(rows.start, rows.stop), self.rows)
         line = stack * self.lines + row // self.block[0]
-        low, high = int(line.min(initial=self.lines)), int(line.max(initial=0)) + 1
-        raw = flat(self.numbers, low * self.across, max(low, high) * self.across)
+        low, high = (int(line.min()), int(line.max()) + 1) if len(line) else (0, 0)
+        raw = flat(self.numbers, low * self.across, high * self.across)
         values = power_of_two(raw) if self.numbers.dtype == "U8" else decode(raw, self.numbers.dtype)
         values = values.reshape(-1, self.across)
         group: NDArray[np.int64] = np.arange(columns.start, columns.stop) // self.block[1]
         if self.across > 1:
             values = np.take(values, group, axis=1)
-        return values if len(values) == 1 and len(line) else values[line - low]
+        return values[line - low]
 
 
 def grid(numbers: StoredTensor, shape: Sequence[int], stated: Sequence[int] = ()) -> Grid | None:
@@ -74,14 +74,15 @@ def grid(numbers: StoredTensor, shape: Sequence[int], stated: Sequence[int] = ()
     sides = [_side(n, s, b) for n, s, b in zip(shape[-2:], held[-2:], stated or (0, 0), strict=True)]
     if not all(sides):
         return None
-    return Grid(numbers, rows, (sides[0], sides[1]), held[-2] if len(held) > 2 and math.prod(held[:-2]) == lead else 0, held[-1])
+    return Grid(
+        numbers, rows, (sides[0], sides[1]), held[-2] if len(held) > 2 and math.prod(held[:-2]) == lead else 0, held[-1]
+    )
 
 
 def _side(length: int, count: int, stated: int) -> int:
-    """Return a block's side if `count` of them cover `length`, else 0."""
+    """Return a block's side if `count` of them cover `length`, else 0: as stated, a common one without rest, with rest, any without."""
     if count == 1:
         return length
-    if length % count == 0 and stated != length // count:
-        stated_fits = stated > 0 and -(-length // stated) == count
-        return stated if stated_fits else length // count
-    return next((side for side in (stated, *_COMMON) if side > 0 and -(-length // side) == count), 0)
+    even = (length // count,) if length % count == 0 else ()
+    usual = (*(side for side in even if side in _COMMON), *_COMMON)
+    return next((side for side in (stated, *usual, *even) if side > 0 and -(-length // side) == count), 0)

@@ -11,7 +11,9 @@ from tensorguard.quantisations.base import Found, Packed, Parts, settings
 from tensorguard.quantisations.grid import Grid, grid
 from tensorguard.tensors.base import Float32
 
-_TITLES = {"F8_E4M3": "FP8-E4M3", "F8_E5M2": "FP8-E5M2", "I8": "INT8"}
+TITLES = {"F8_E4M3": "FP8-E4M3", "F8_E5M2": "FP8-E5M2", "I8": "INT8"}
+"""What a dtype is called once its scales are applied."""
+
 _SCALES = ("_scale_inv", "_scale")
 _FLOATS = ("F32", "F16", "BF16", "F64")
 _ACTIVATIONS = ("input_scale", "output_scale", "activation_scale", "input_zero_point", "output_zero_point", "input_scale_ub")
@@ -48,7 +50,7 @@ class Scaled:
         """Recognise it: a matrix of bytes, its scale called as it is with `_scale` or `_scale_inv`."""
         stored = parts.main
         end = next((end for end in _SCALES if parts.get(end)), "")
-        if stored.dtype not in _TITLES or not end or len(stored.shape) < 2:
+        if stored.dtype not in TITLES or not end or len(stored.shape) < 2:
             return None
         parts.check(stored)
         scale = parts.need(end, *_FLOATS, "U8", "F8_E8M0")
@@ -60,7 +62,7 @@ class Scaled:
             parts.misfit(scale)
         if zero is not None and zeros is None:
             parts.misfit(zero)
-        tensor = ScaledTensor(stored.name, _TITLES[stored.dtype], stored.shape, stored, scales, zeros)
+        tensor = ScaledTensor(stored.name, TITLES[stored.dtype], stored.shape, stored, scales, zeros)
         return Found(tensor, (*parts.names(end, "_zero_point"), *_beside(parts)))
 
 

@@ -45,10 +45,14 @@ def unpacked(tensors: Sequence[Stored], config: Mapping[str, Any]) -> Unpacked:
     by_name = {stored.name: stored for stored in tensors if isinstance(stored, StoredTensor)}
     found: dict[str, Found] = {}
     left: dict[str, list[tuple[str, str]]] = {}
+    names: set[str] = set()
     for name, stored in by_name.items():
         title, result = _find(stored, by_name, config)
-        if isinstance(result, Found):
+        if isinstance(result, Found) and result.tensor.name in names:
+            left.setdefault(title, []).append((name, "another of its tensors packs the same weight"))
+        elif isinstance(result, Found):
             found[name] = result
+            names.add(result.tensor.name)
         elif result:
             left.setdefault(title, []).append((name, result))
     taken = {part for group in found.values() for part in group.parts}

@@ -11,8 +11,8 @@ from collections.abc import Collection, Sequence
 from tensorguard.registry import rows
 from tensorguard.registry.entry import Entry
 
-_FACTS = "repository", "revision", "family", "publisher", "licence", "parents", "relation", "released"
-_VALUES = f"json_extract(facts, {', '.join(repr(f'$.{name}') for name in _FACTS)})"
+_TEXTS = ("repository", "revision", "family", "publisher", "licence", "relation", "released", "parents")
+_VALUES = " || char(10) || ".join(f"ifnull(json_extract(facts, '$.{name}'), '')" for name in _TEXTS)
 """What is said, without the names of facts; costly, so that it is looked at only where the text of all facts fits."""
 
 
@@ -22,8 +22,8 @@ def page(
     """Return the entries after a (name, key), by name and key, whose name or facts hold every word, in any case of ASCII letters."""
     where, values = ("(name, key) > (?, ?)", [*after]) if key is None else ("key = ? AND name > ?", [key, after[0]])
     for word in words:
-        where += f" AND (name LIKE ? ESCAPE '!' OR (facts LIKE ? ESCAPE '!' AND {_VALUES} LIKE ? ESCAPE '!'))"
-        values += [_anywhere(word), *[_anywhere(_as_json(word))] * 2]
+        where += f" AND (name LIKE ? ESCAPE '!' OR (facts LIKE ? ESCAPE '!' AND ({_VALUES}) LIKE ? ESCAPE '!'))"
+        values += [_anywhere(word), _anywhere(_as_json(word)), _anywhere(word)]
     return _entries(connection, f"{where} ORDER BY name, key LIMIT ?", (*values, most))
 
 

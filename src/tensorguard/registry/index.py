@@ -1,13 +1,17 @@
-"""A search index: the vectors of one space as eight-bit numbers, side by side in one file, all of which is scanned.
+"""A search index: a file of the vectors of one space as bits, all of which are scanned, and as eight-bit numbers, which rank the best.
 
-A million vectors of 256 numbers take about 30 ms of one core. A graph (HNSW) was slower at the same recall: families of derivatives
-are islands that a walk does not reach (benchmarks/registry.py). It only names candidates: cosines are computed from the stored vectors.
+The bits are on which side of `BITS` fixed planes a vector lies; the angle between two is about the share of bits in which they differ
+(Charikar 2002). A graph (HNSW) was slower at the same recall: families of derivatives are islands that a walk does not reach
+(benchmarks/registry.py). The index only names candidates: cosines are computed from the stored vectors.
 
-The file is the numbers (int8), a row for each vector, then the ids (int64), then the rows' lengths (float32), little-endian.
+The file is the bits and the numbers (int8), a row for each vector, then the ids (int64), then the rows' lengths (float32), little-endian.
 """
 
+import shutil
+import tempfile
 from collections.abc import Iterable
 from concurrent.futures import Executor
+from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
 from typing import BinaryIO
@@ -16,22 +20,44 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tensorguard.errors import InputError
+from tensorguard.probes.bits import raw
+from tensorguard.probes.rademacher import signs
 
 Ids = NDArray[np.int64]
 Vectors = NDArray[np.float32]
 
+BITS = 768
+"""Planes; with fewer, more vectors have to be ranked."""
+
 _PART = 65_536
 """Vectors that one thread scans at a time."""
 
+_RANKED = 64
+"""One in so many of a part is ranked, or twice those asked for if these are more."""
 
-def write(file: BinaryIO, blocks: Iterable[tuple[Ids, Vectors]]) -> int:
-    """Write an index of vectors, given as ids and a matrix with a row for each; returns how many it holds."""
+_COPIED = 1 << 20
+_WORD = 64
+_STREAM = "registry/planes"
+
+
+def write(file: BinaryIO, blocks: Iterable[tuple[Ids, Vectors]], scratch: Path) -> int:
+    """Write an index of vectors, given as ids and a matrix with a row for each; returns how many it holds.
+
+    Args:
+        file: Where to.
+        blocks: The vectors.
+        scratch: A folder with room for a nameless file of a byte for each number.
+    """
     ids, lengths = [np.empty(0, np.int64)], [np.empty(0, np.float32)]
-    for numbers, vectors in blocks:
-        codes = _coarse(vectors)
-        file.write(codes.data)
-        ids.append(numbers)
-        lengths.append(np.linalg.norm(codes.astype(np.float32), axis=1))
+    with tempfile.TemporaryFile(dir=scratch) as codes:
+        for numbers, vectors in blocks:
+            coarse = _coarse(vectors)
+            file.write(_sides(vectors).data)
+            codes.write(coarse.data)
+            ids.append(numbers)
+            lengths.append(np.linalg.norm(coarse.astype(np.float32), axis=1))
+        codes.seek(0)
+        shutil.copyfileobj(codes, file, _COPIED)
     file.write(np.concatenate(ids).astype("<i8").data)
     file.write(np.maximum(np.concatenate(lengths), 1).astype("<f4").data)
     return sum(map(len, ids))
@@ -47,13 +73,13 @@ class Index:
             InputError: It is not of this many vectors of these dimensions.
             OSError: It cannot be opened.
         """
-        starts = np.cumsum([0, dimensions * vectors, 8 * vectors, 4 * vectors])
+        starts = np.cumsum([0, BITS // 8 * vectors, dimensions * vectors, 8 * vectors, 4 * vectors])
         if path.stat().st_size != starts[-1] or not vectors:
             raise InputError("is not the index that was built", where=path)
         raw = np.memmap(path, np.uint8, "r")
         parts = [raw[start:end] for start, end in pairwise(starts.tolist())]
-        self._codes = parts[0].view(np.int8).reshape(vectors, dimensions)
-        self._ids, self._lengths = parts[1].view("<i8"), parts[2].view("<f4")
+        self._bits, self._codes = parts[0].reshape(vectors, -1), parts[1].view(np.int8).reshape(vectors, dimensions)
+        self._ids, self._lengths = parts[2].view("<i8"), parts[3].view("<f4")
         if not np.all(self._lengths >= 1):
             raise InputError("is not the index that was built", where=path)
 
@@ -61,16 +87,19 @@ class Index:
         return len(self._ids)
 
     def nearest(self, vector: Vectors, most: int, threads: Executor) -> Ids:
-        """Return the ids of the `most` vectors of largest cosine, up to what eight bits tell apart, in no order."""
+        """Return the ids of the `most` vectors of largest cosine, as far as bits and eight-bit numbers tell, in no order."""
         import simsimd
 
-        code = _coarse(vector[None])
+        bits, code = _sides(vector[None]), _coarse(vector[None])
 
         def best(start: int) -> tuple[Ids, Vectors]:
-            part = slice(start, start + _PART)
-            scores = np.asarray(simsimd.cdist(code, self._codes[part], "dot", out_dtype="float32"))[0] / self._lengths[part]
+            part = self._bits[start : start + _PART]
+            apart = np.asarray(simsimd.cdist(bits, part, metric="hamming", dtype="bin8", out_dtype="int32"))[0]
+            ranked = min(max(len(part) // _RANKED, 2 * most), len(part))
+            few = start + np.flatnonzero(apart <= np.partition(apart, ranked - 1)[ranked - 1])
+            scores = np.asarray(simsimd.cdist(code, self._codes[few], "dot", out_dtype="float32"))[0] / self._lengths[few]
             chosen = largest(scores, most)
-            return self._ids[part][chosen], scores[chosen]
+            return self._ids[few[chosen]], scores[chosen]
 
         found = list(threads.map(best, range(0, len(self), _PART)))
         ids, scores = np.concatenate([i for i, _ in found]), np.concatenate([s for _, s in found])
@@ -88,3 +117,14 @@ def _coarse(vectors: Vectors) -> NDArray[np.int8]:
     scale = 127 / np.maximum(np.abs(vectors).max(1, keepdims=True), np.float32(1e-30))
     coarse: NDArray[np.int8] = np.rint(vectors * scale).astype(np.int8)
     return coarse
+
+
+def _sides(vectors: Vectors) -> NDArray[np.uint8]:
+    """Return on which side of the planes vectors lie, eight planes to a byte."""
+    return np.packbits(vectors @ _planes(vectors.shape[1]) > 0, axis=1)
+
+
+@lru_cache(maxsize=4)
+def _planes(dimensions: int) -> Vectors:
+    """Return what is at a right angle to the planes: signs, float32 of shape (dimensions, BITS), the same for ever."""
+    return signs(raw(0, _STREAM, 0, dimensions * BITS // _WORD), 0, _WORD).reshape(dimensions, BITS)

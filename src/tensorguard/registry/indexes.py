@@ -105,7 +105,7 @@ class Indexes:
         progress.start(_TASK, size, "vectors")
         try:
             with replacing(path) as file:
-                held = write(file, blocks())
+                held = write(file, blocks(), self.folder)
         finally:
             progress.finish(_TASK)
         with self._database.writing() as connection:

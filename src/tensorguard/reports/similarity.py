@@ -1,8 +1,12 @@
 """The distances of the 16 numbers: what `compare` says where there is nothing better, and a second opinion where there is."""
 
+from typing import TYPE_CHECKING
+
 from tensorguard.errors import quote
-from tensorguard.family.similarity import Similarity
 from tensorguard.reports.document import Cell, Picture, Table, number
+
+if TYPE_CHECKING:
+    from tensorguard.family.similarity import Similarity  # it loads scikit-learn, and most reports take but `LIMITS` from here
 
 LIMITS = (
     "These distances compare architecture, size and the statistics of weights. A small one does not prove descent: models of one "
@@ -12,7 +16,7 @@ _SECOND = "A second opinion, by the paper's 16 numbers: they know architecture a
 _MOST_SHOWN = 12
 
 
-def sentence(similarity: Similarity) -> str:
+def sentence(similarity: "Similarity") -> str:
     """Return how far apart models are."""
     closest = min(similarity.neighbours(), key=lambda each: each.distance)
     first, second, distance = quote(closest.name), quote(closest.nearest), number(closest.distance)
@@ -25,7 +29,7 @@ def sentence(similarity: Similarity) -> str:
     return f"The 16 numbers of {first} and {second} are {distance} apart on a scale from 0 (equal) to 2."
 
 
-def tables(similarity: Similarity, *, second: bool) -> list[Table]:
+def tables(similarity: "Similarity", *, second: bool) -> list[Table]:
     """Return the tables of distances; of two models feature by feature.
 
     Args:
@@ -38,12 +42,12 @@ def tables(similarity: Similarity, *, second: bool) -> list[Table]:
     return [_neighbours(similarity, lead), *([_matrix(similarity)] if len(similarity.names) <= _MOST_SHOWN else [])]
 
 
-def picture(similarity: Similarity) -> Picture:
+def picture(similarity: "Similarity") -> Picture:
     """Return the bars of two models, or the clustered heat map of many."""
     return _bars(similarity) if len(similarity.names) == 2 else _heatmap(similarity)
 
 
-def machine(similarity: Similarity | None) -> dict[str, object]:
+def machine(similarity: "Similarity | None") -> dict[str, object]:
     """Return what machines read; all null without distances."""
     if similarity is None:
         return dict.fromkeys(("names", "distance", "distances", "plane_distances", "neighbours", "differences", "order"))
@@ -58,12 +62,12 @@ def machine(similarity: Similarity | None) -> dict[str, object]:
     }
 
 
-def _neighbours(similarity: Similarity, note: str) -> Table:
+def _neighbours(similarity: "Similarity", note: str) -> Table:
     rows: list[list[Cell]] = [[each.name, each.nearest, each.distance] for each in similarity.neighbours()]
     return Table("The 16 numbers: nearest neighbour of each model", ("model", "nearest", "distance"), rows, note)
 
 
-def _matrix(similarity: Similarity) -> Table:
+def _matrix(similarity: "Similarity") -> Table:
     order = similarity.order()
     names = [similarity.names[row] for row in order]
     rows: list[list[Cell]] = [
@@ -75,14 +79,14 @@ def _matrix(similarity: Similarity) -> Table:
     )
 
 
-def _differences(similarity: Similarity, lead: str) -> Table:
+def _differences(similarity: "Similarity", lead: str) -> Table:
     rows: list[list[Cell]] = [[each.feature, each.first, each.second, each.relative] for each in similarity.differences]
     headings = ("feature", similarity.names[0], similarity.names[1], "relative difference")
     note = f"{lead} |a - b| / ((|a| + |b|) / 2): 0 is equal, 2 is opposite.".strip()
     return Table("The 16 numbers: feature by feature", headings, rows, note)
 
 
-def _heatmap(similarity: Similarity) -> Picture:
+def _heatmap(similarity: "Similarity") -> Picture:
     def draw() -> object:
         from tensorguard.reports.figures.heatmap import draw_heatmap
 
@@ -91,7 +95,7 @@ def _heatmap(similarity: Similarity) -> Picture:
     return Picture("distances", "Distances of the 16 numbers between all models; the tree joins the closest first.", draw)
 
 
-def _bars(similarity: Similarity) -> Picture:
+def _bars(similarity: "Similarity") -> Picture:
     def draw() -> object:
         from tensorguard.reports.figures.differences import draw_differences
 

@@ -39,7 +39,13 @@ def application(service: Service) -> Guard:
     for router in (registry_routes(service), job_routes(service), session_routes(service)):
         api.include_router(router, prefix=PREFIX, responses=told)
     api.include_router(page_routes())
-    for kind, handler in ((TensorGuardError, _told), (HTTPException, _of_http), (RequestValidationError, _invalid)):
+    handlers = (
+        (TensorGuardError, _told),
+        (HTTPException, _of_http),
+        (RequestValidationError, _invalid),
+        (Exception, _unexpected),
+    )
+    for kind, handler in handlers:
         api.add_exception_handler(kind, handler)
     return Guard(api, service.access, service.options.hosts())
 
@@ -60,3 +66,7 @@ def _invalid(request: Request, error: Exception) -> Response:
     first = error.errors()[0]
     place = ".".join(str(part) for part in first["loc"][1:])
     return _told(request, UsageError(f"{place or 'the request'}: {first['msg']}", hint="see /api/v1/openapi.json"))
+
+
+def _unexpected(request: Request, _: Exception) -> Response:
+    return _told(request, problems.unexpected())

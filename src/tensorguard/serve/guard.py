@@ -172,7 +172,7 @@ class _Answer:
     """Sends an answer with the headers that every one has."""
 
     def __init__(self, send: Send) -> None:
-        self._send, self._begun = send, False
+        self._send, self._begun, self._ended = send, False, False
 
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
@@ -181,9 +181,12 @@ class _Answer:
             more = [(name.encode(), value.encode()) for name, value in ALWAYS.items() if name.encode() not in given]
             message = {**message, "headers": [*message["headers"], *more]}
         await self._send(message)
+        self._ended = message["type"] == "http.response.body" and not message.get("more_body", False)
 
     async def refuse(self, error: TensorGuardError) -> None:
-        """Tell an error, unless an answer is under way; the server then breaks the connection off."""
+        """Tell an error, unless it was told already, or an answer is under way: the server then breaks the connection off."""
+        if self._ended:
+            return
         if self._begun:
             raise error
         body = problems.body(error)

@@ -8,7 +8,7 @@ import uvicorn
 
 from tensorguard.errors import ResourceError
 from tensorguard.serve.app import application
-from tensorguard.serve.options import Options
+from tensorguard.serve.options import LOOPBACK, Options, is_everywhere
 from tensorguard.serve.service import Service
 
 _CONNECTIONS = 64
@@ -42,7 +42,7 @@ def serve(options: Options, announce: Callable[[str], None]) -> None:
 
 def address(options: Options) -> str:
     """Return where the page is; what stands behind # is never sent over the network."""
-    host = options.host if options.host not in ("0.0.0.0", "::") else "127.0.0.1"  # noqa: S104 - a comparison
+    host = LOOPBACK[0] if is_everywhere(options.host) else options.host
     return f"http://{f'[{host}]' if ':' in host else host}:{options.port}/#token={options.token}"
 
 

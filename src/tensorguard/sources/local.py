@@ -14,8 +14,8 @@ from tensorguard.errors import InputError, NotFoundError
 class LocalFile:
     """One regular file, opened on first use in each process. Symbolic links are followed (the hub's cache is made of them)."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = Path(path)
+    def __init__(self, path: Path, name: str = "") -> None:
+        self.path, self._name = Path(path), name or str(path)
         try:
             status = self.path.stat()
         except OSError as error:
@@ -28,8 +28,8 @@ class LocalFile:
 
     @property
     def name(self) -> str:
-        """The path as given."""
-        return str(self.path)
+        """The path as given, unless it was called otherwise."""
+        return self._name
 
     @property
     def size(self) -> int:
@@ -70,11 +70,11 @@ class LocalFile:
                     self._descriptor = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
         return self._descriptor
 
-    def __getstate__(self) -> tuple[Path, int, int]:
-        return self.path, self._size, self._modified
+    def __getstate__(self) -> tuple[Path, str, int, int]:
+        return self.path, self._name, self._size, self._modified
 
-    def __setstate__(self, state: tuple[Path, int, int]) -> None:
-        self.path, self._size, self._modified = state
+    def __setstate__(self, state: tuple[Path, str, int, int]) -> None:
+        self.path, self._name, self._size, self._modified = state
         self._descriptor = None
         self._lock = threading.Lock()
 

@@ -8,11 +8,10 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import linear_sum_assignment
 
 from tensorguard.tensors.base import Float32
 from tensorguard.tensors.coupling import Side, faces
-from tensorguard.tensors.matching import Block
+from tensorguard.tensors.matching import Block, assigned
 from tensorguard.tensors.series import Series
 
 _COORDINATES = 256
@@ -42,14 +41,14 @@ def link(attention: Sequence[Block], ffn: Sequence[Block], embed: Series | None,
     blocks = [dict(block) for block in values]
     if keys:
         likeness = sum(weight * _likeness(seen(values, "v"), seen(keys, role)) for role, weight in (("k", 1.0), ("q", 0.5)))
-        for i, j in zip(*linear_sum_assignment(-likeness), strict=True):
+        for i, j in assigned(likeness):
             blocks[i] |= keys[j]
     likeness = _likeness(seen(blocks, "o"), seen(ffn, "down" if "down" in ffn[0] else "fc_out"))
     reading = [role for role in ("q", "k", "v", "qkv") if role in blocks[0]]
     for role in reading:
         here = seen(blocks, role)
         likeness = likeness + sum(_likeness(here, seen(ffn, other)) for other in readers) / (len(readers) * len(reading))
-    for i, j in zip(*linear_sum_assignment(-likeness), strict=True):
+    for i, j in assigned(likeness):
         blocks[i] |= ffn[j]
     if embed is None:
         return blocks

@@ -4,7 +4,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
 from tensorguard.tensors.coupling import Faces, Scores, Side, faces
 from tensorguard.tensors.series import Series
@@ -57,6 +56,8 @@ def between(first: Sides, second: Sides, measure: Callable[[Faces, Faces], Score
 
 def assigned(score: Scores) -> list[tuple[int, int]]:
     """Return the best one-to-one pairs of rows and columns."""
+    from scipy.optimize import linear_sum_assignment  # it takes long to load, and models whose tensors have names need it not
+
     return [(int(i), int(j)) for i, j in zip(*linear_sum_assignment(-score), strict=True)]
 
 

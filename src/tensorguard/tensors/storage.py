@@ -1,6 +1,6 @@
 """Tensors as they lie in a source: blocks of rows and columns, read and decoded."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from tensorguard.errors import InputError, quote
 from tensorguard.formats.base import TensorInfo
 from tensorguard.tensors import quantised
-from tensorguard.tensors.base import Float32, Stored, extent
+from tensorguard.tensors.base import Float32, extent
 from tensorguard.tensors.decoding import PLAIN, decode
 
 
@@ -56,12 +56,21 @@ class StoredTensor:
         return np.ascontiguousarray(values[:, columns])
 
     def plain_bytes(self, rows: slice, columns: slice) -> NDArray[np.uint8]:
-        """Return the bytes of a block of a plain dtype (`PLAIN`) as they lie, uint8 of shape (rows, columns * itemsize).
+        """Return the bytes of a block of a plain dtype (`PLAIN`), uint8 of shape (rows, columns * itemsize).
+
+        Of a transposed tensor a part of the rows costs one small read per column.
 
         Raises:
             InputError: They cannot be read.
         """
-        item, width = PLAIN[self.dtype].itemsize, extent(self)[1]
+        item = PLAIN[self.dtype].itemsize
+        if not self.info.transposed:
+            return self._lying(rows, columns, extent(self)[1], item)
+        block = self._lying(columns, rows, extent(self)[0], item).reshape(-1, rows.stop - rows.start, item)
+        return np.ascontiguousarray(block.swapaxes(0, 1)).reshape(rows.stop - rows.start, -1)
+
+    def _lying(self, rows: slice, columns: slice, width: int, item: int) -> NDArray[np.uint8]:
+        """Return the bytes of a block of a matrix as it lies, whose rows have `width` elements of `item` bytes."""
         stride, count = width * item, rows.stop - rows.start
         if columns.stop - columns.start == width:
             raw = self.info.source.read_at(self.info.offset + rows.start * stride, count * stride)
@@ -74,42 +83,6 @@ class StoredTensor:
         return block
 
 
-@dataclass(frozen=True, slots=True)
-class TransposedTensor:
-    """A matrix whose file holds it column by column; see `Stored`."""
-
-    columns: StoredTensor
-
-    @property
-    def name(self) -> str:
-        """The name in the file."""
-        return self.columns.name
-
-    @property
-    def dtype(self) -> str:
-        """Canonical dtype name."""
-        return self.columns.dtype
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Dimensions of the matrix itself."""
-        return self.columns.shape[::-1]
-
-    @property
-    def where(self) -> str:
-        """The file it lies in."""
-        return self.columns.where
-
-    def read(self, rows: slice, columns: slice) -> Float32:
-        """Decode a block; see `Stored.read`. A part of the rows costs one small read per column."""
-        return np.ascontiguousarray(self.columns.read(columns, rows).T)
-
-
-def stored_tensors(tensors: tuple[TensorInfo, ...]) -> tuple[Stored, ...]:
+def stored_tensors(tensors: tuple[TensorInfo, ...]) -> tuple[StoredTensor, ...]:
     """Return the readable form of a checkpoint's tensors, in the same order."""
-    return tuple(
-        TransposedTensor(StoredTensor(replace(info, shape=info.shape[::-1], transposed=False)))
-        if info.transposed
-        else StoredTensor(info)
-        for info in tensors
-    )
+    return tuple(StoredTensor(info) for info in tensors)

@@ -28,7 +28,10 @@ export async function ask(path, { method = "GET", query = {}, body, type, token,
     throw new Problem(0, { message: "the server does not answer", hint: "see whether it is still running" });
   }
   if (answer.status === 204) return null;
-  const found = await answer.json().catch(() => ({ error: { message: `the server answered ${answer.status}` } }));
+  const found = await answer.json().catch((error) => {
+    if (answer.ok) throw error; // it was broken off, as when the page was left
+    return { error: { message: `the server answered ${answer.status}` } };
+  });
   if (!answer.ok) throw new Problem(answer.status, found.error);
   return found;
 }

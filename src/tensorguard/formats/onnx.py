@@ -1,0 +1,150 @@
+"""The ONNX container: a graph of operators, and the constants among them as a model's tensors.
+
+Constants are given the names and the orientation of the checkpoint they were exported from, as far as the graph tells; quantised ones
+stand as NAME_quantized, NAME_scale and NAME_zero_point (onnxruntime's names), the latter shaped so that they align with the first.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+
+from tensorguard.formats.base import Header, TensorInfo
+from tensorguard.formats.onnx_graph import Graph, read_graph
+from tensorguard.formats.onnx_weights import Weight, weights
+from tensorguard.sources.base import Source
+
+QUANTISED, SCALE, ZERO = "_quantized", "_scale", "_zero_point"
+"""What is added to a weight's name."""
+
+_VERSIONS = tuple(bytes([version]) for version in range(3, 32))
+_FIELDS = (b"\x12", b"\x1a", b"\x22", b"\x28", b"\x32", b"\x3a", b"\x42", b"\x72")
+"""What may follow: the producer and its version, the domain, the model's version, a text, the graph, opsets, properties."""
+
+_QUANTISERS = re.compile(r"(_quantized|_q|_DequantizeLinear_Output)$")
+"""What quantisers add to the name of a tensor."""
+
+_BUILDER = re.compile(r"\.(MatMul|Gemm)(?=\.weight$)")
+"""What onnxruntime-genai's builder puts into the name of a matrix that it transposed."""
+
+_MODULE = re.compile(r"\w+(\.\w+)+")
+"""A name that a checkpoint gave."""
+
+_COUNTED = frozenset({"I64", "I32", "BOOL", "U32", "U64"})
+
+
+class Onnx:
+    """The format; see `Format`."""
+
+    container = "onnx"
+    suffixes = (".onnx",)
+
+    def recognises(self, head: bytes) -> bool:
+        """A version of the format, then another of a model's fields: protocol buffers have no magic bytes."""
+        return head[:1] == b"\x08" and head[1:2] in _VERSIONS and head[2:3] in _FIELDS
+
+    def read_header(self, source: Source) -> Header:
+        """Parse the header; see `read_onnx`."""
+        return read_onnx(source)
+
+
+def read_onnx(source: Source) -> Header:
+    """Read which tensors a model's graph holds.
+
+    Raises:
+        InputError: The file is no ONNX model, is malformed, hostile or over a limit, or keeps its values outside its own folder.
+    """
+    graph = read_graph(source)
+    chosen: dict[str, Weight] = {}
+    for weight in weights(graph):
+        if len(graph.tensors[weight.stored].shape) == 2 and (weight.scale or weight.node):
+            chosen[weight.stored] = _better(chosen.get(weight.stored), weight)
+    names = _names(graph, chosen)
+    parts = {name for weight in chosen.values() for name in (weight.scale, weight.zero) if name}
+    tensors: dict[str, TensorInfo] = {}
+    aside = 0
+    for name, tensor in graph.tensors.items():
+        if name in chosen:
+            tensors |= {info.name: info for info in _weight(chosen[name], names[name], graph.tensors)}
+        elif name not in parts and _is_value(tensor):
+            tensors[name] = tensor
+        elif name not in parts:
+            aside += 1
+    return Header(tuple(tensors.values()), notices=tuple(_notices(graph, names, aside)))
+
+
+def _better(known: Weight | None, weight: Weight) -> Weight:
+    """Return what is known of a constant that is used more than once: its scale from one use, its layer from another."""
+    if known is None:
+        return weight
+    return replace(
+        weight if known.node is None else known,
+        scale=known.scale or weight.scale,
+        zero=known.zero or weight.zero,
+        axis=known.axis if known.scale else weight.axis,
+    )
+
+
+def _names(graph: Graph, chosen: Mapping[str, Weight]) -> dict[str, str]:
+    """Return what each weight is called: its own name, else after its bias, else after its operator, else its own after all."""
+    wanted = {stored: _name(weight) for stored, weight in chosen.items()}
+    taken = Counter([*wanted.values(), *(name for name in graph.tensors if name not in chosen)])
+    return {stored: name if taken[name] == 1 else stored for stored, name in wanted.items()}
+
+
+def _name(weight: Weight) -> str:
+    own = _QUANTISERS.sub("", weight.stored)
+    if _MODULE.fullmatch(own):
+        return _BUILDER.sub("", own)
+    if _MODULE.fullmatch(weight.bias) and weight.bias.endswith(".bias"):
+        return weight.bias.removesuffix("bias") + "weight"
+    scope = weight.node.name.strip("/").split("/")[:-1] if weight.node else []
+    modules = [part for part, after in zip(scope, [*scope[1:], ""], strict=True) if not after.startswith(f"{part}.")]
+    return ".".join([*modules, "weight"]) if modules else own
+
+
+def _weight(weight: Weight, name: str, tensors: Mapping[str, TensorInfo]) -> Iterator[TensorInfo]:
+    """Yield a weight with its scale and zero point: as outputs x inputs, or as its checkpoint had it where its name is from there."""
+    stored = tensors[weight.stored]
+    scale, zero = tensors.get(weight.scale), tensors.get(weight.zero)
+    flip = weight.transposed and not _is_own(weight.stored)
+    if scale is None:
+        yield _turned(stored, name, stored.shape, flip=flip)
+        return
+    yield _turned(stored, name + QUANTISED, stored.shape, flip=flip)
+    for part, end in ((scale, SCALE), (zero, ZERO)):
+        if part is not None:
+            yield _turned(part, name + end, _aligned(part.shape, weight.axis), flip=flip)
+
+
+def _is_own(stored: str) -> bool:
+    """Say whether a weight has the name of its checkpoint, and so lies as it did there."""
+    own = _QUANTISERS.sub("", stored)
+    return bool(_MODULE.fullmatch(own)) and not _BUILDER.search(own)
+
+
+def _turned(tensor: TensorInfo, name: str, shape: tuple[int, ...], *, flip: bool) -> TensorInfo:
+    if not flip or len(shape) != 2:
+        return replace(tensor, name=name, shape=shape)
+    return replace(tensor, name=name, shape=shape[::-1], transposed=True)
+
+
+def _aligned(shape: tuple[int, ...], axis: int) -> tuple[int, ...]:
+    """Return the shape, in two dimensions, with which numbers align with a matrix."""
+    if len(shape) == 1 and shape[0] > 1 and axis == 0:
+        return shape[0], 1
+    return shape if len(shape) > 2 else (1, 1, *shape)[-2:]
+
+
+def _is_value(tensor: TensorInfo) -> bool:
+    """Say whether a constant can be a model's: not the shapes and switches that a graph computes with."""
+    return tensor.size > 1 and (tensor.dtype not in _COUNTED or bool(_MODULE.fullmatch(tensor.name)))
+
+
+def _notices(graph: Graph, names: Mapping[str, str], aside: int) -> Iterator[str]:
+    if named := sum(bool(not _MODULE.fullmatch(stored) and _MODULE.fullmatch(name)) for stored, name in names.items()):
+        yield f"{named} weights have no names of their own and were named after the layers of the graph that use them."
+    if aside:
+        yield f"{aside} constants of the graph (shapes, switches, scalars) were left aside."
+    if graph.sparse:
+        yield f"{graph.sparse} sparse tensors were not read."
