@@ -141,6 +141,20 @@ def test_the_same_values_in_another_container_confirm(known: Known, models: Path
     assert verified(known, "llama", "--model", copy) == {"llama": "confirmed"}
 
 
+def test_an_entry_that_names_another_models_file_is_damaged(known: Known, models: Path) -> None:
+    known("add", models / "llama", models / "bert")
+    with sqlite3.connect(known.folder / "registry.sqlite") as database:
+        database.execute(
+            "UPDATE entry SET fingerprint = (SELECT fingerprint FROM entry WHERE name = 'bert') WHERE name = 'llama'"
+        )
+    answer = known("verify", "--json")
+    assert answer.code == 3
+    found = {each["name"]: (each["status"], each["reason"]) for each in answer.json()["result"]["entries"]}
+    assert found["bert"][0] == "sound"
+    assert found["llama"][0] == "damaged"
+    assert "of other weights" in found["llama"][1]
+
+
 def test_a_damaged_registry_is_found_out_and_its_leftovers_swept(known: Known, models: Path) -> None:
     known("add", models / "llama", models / "bert", models / "gpt2")
     with Registry(known.folder) as registry:

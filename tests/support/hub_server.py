@@ -179,7 +179,7 @@ class _Handler(BaseHTTPRequestHandler):
         trouble, parts = self.hub.trouble, urlsplit(self.path)
         repository, path = unquote(parts.path).lstrip("/").split("/", 2)[:2], unquote(parts.path).lstrip("/").split("/", 2)[2]
         file = self.hub.repositories["/".join(repository)] / path
-        body = file.read_bytes()
+        size = file.stat().st_size
         newest = parse_qs(parts.query).get("signature") == [str(self.hub.issued[path])]
         if not newest or self.hub.take("forgotten"):
             return self._answer(403, body=b"<Error>expired</Error>")
@@ -187,13 +187,15 @@ class _Handler(BaseHTTPRequestHandler):
         etag = f'"{_sha(file)[:8]}{"-new" if trouble.changing and served else ""}"'
         match = _RANGE.fullmatch(self.headers.get("range", ""))
         if match is None or trouble.plain:
-            return self._answer(200, {"ETag": etag}, body)
+            return self._answer(200, {"ETag": etag}, file.read_bytes())
         if trouble.unsatisfiable:
-            return self._answer(416, {"Content-Range": f"bytes */{len(body)}"})
-        start, stop = int(match[1]), min(int(match[2]) + 1, len(body))
-        told, total = (stop - 1 if trouble.short else stop), len(body) + (1 if trouble.grows and served else 0)
+            return self._answer(416, {"Content-Range": f"bytes */{size}"})
+        start, stop = int(match[1]), min(int(match[2]) + 1, size)
+        told, total = (stop - 1 if trouble.short else stop), size + (1 if trouble.grows and served else 0)
         headers = {"ETag": etag, "Content-Range": f"bytes {start}-{told - 1}/{total}"}
-        piece = body[start:stop]
+        with file.open("rb") as opened:
+            opened.seek(start)
+            piece = opened.read(stop - start)
         if self.hub.take("broken"):
             return self._answer(206, headers | {"Content-Length": str(len(piece))}, piece[: len(piece) // 2], broken=True)
         if trouble.wrong_length:

@@ -55,6 +55,20 @@ def test_a_model_is_found_by_its_name_its_repository_and_a_revision_of_it(regist
     assert name("model-1", "another key") is None
 
 
+@pytest.mark.parametrize("since", ["now", "before totals were kept"])
+def test_entries_are_counted_by_key_whatever_was_replaced_or_removed(registry: Registry, since: str) -> None:
+    if since != "now":
+        with sqlite3.connect(registry.folder / DATABASE) as database:
+            database.executescript("DROP TRIGGER entry_added; DROP TRIGGER entry_removed; DROP TABLE total")
+    for number in range(4):
+        registry.add(known(number), Facts())
+    registry.add(known(9, key="secret"), Facts())
+    registry.add(known(2, "model-1"), Facts())  # replaces
+    registry.remove("model-0")
+    for key, expected in (("public", 3), ("secret", 1), ("another", 0)):
+        assert registry.count(key) == len(list(registry.entries(key))) == expected
+
+
 def test_what_is_not_there_is_said_with_similar_names_or_the_key_that_has_it(registry: Registry) -> None:
     registry.add(known(1), Facts(), name="llama-3-8b-instruct")
     registry.add(known(2, key="secret"), Facts(), name="qwen")

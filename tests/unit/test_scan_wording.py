@@ -62,6 +62,21 @@ def test_a_merge_names_its_parents_and_the_closest() -> None:
     assert "closest of them is 'a'" in found
 
 
+def test_what_may_be_a_merge_is_first_said_to_derive_from_the_closest() -> None:
+    weights = tuple(Weight(name, value, 0.01, value - 0.02, value + 0.02) for name, value in (("a", 0.6), ("b", 0.4)))
+    may_be = Mixture("sparse", None, parents=weights, explained=0.45)
+    found = descent(scan(relative("derived", "a"), relative("derived", "b"), parents=may_be))
+    assert found.startswith("'suspect' derives from 'a'")
+    assert "may be a sparse merge" in found
+    assert "Training on data like theirs looks the same" in found
+
+
+def test_equal_components_are_told_once() -> None:
+    found = descent(scan(relative("shares-components", how="certain", identity=lineages.identity(1, 30))))
+    assert found.count("1 of 30 trained matrices are equal") == 1
+    assert found.endswith("found among 1,000 known models.")
+
+
 def test_what_is_not_found_is_not_overstated() -> None:
     assert "the most alike, 'known', is independent of it" in descent(scan(others=(relative("independent"),)))
     assert "none is excluded" in descent(scan(others=(relative("inconclusive"),)))

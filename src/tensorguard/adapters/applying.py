@@ -13,6 +13,7 @@ from tensorguard.adapters.settings import Settings
 from tensorguard.errors import InputError, quote, quote_some
 from tensorguard.formats.adapter import AdapterFiles
 from tensorguard.formats.base import Checkpoint
+from tensorguard.quantisations.unpacking import unpacked
 from tensorguard.tensors.base import Stored
 from tensorguard.tensors.decoding import FLOATS
 from tensorguard.tensors.storage import stored_tensors
@@ -55,7 +56,8 @@ def adapted(base: Checkpoint, adapter: AdapterFiles) -> AdaptedModel:
     settings = Settings(adapter.config, adapter.location)
     kind = kind_of(settings)
     found = sort_tensors(stored_tensors(adapter.tensors), kind.factors, adapter.location)
-    tensors = BaseTensors(stored_tensors(base.tensors), settings)
+    meant = unpacked(stored_tensors(base.tensors), base.config)
+    tensors = BaseTensors(meant.tensors, settings)
     changed = _put_whole(found, tensors, settings)
     planned: dict[str, AdaptedTensor] = {}
     for tensor in kind.adapt(settings, found.modules, tensors):
@@ -67,7 +69,8 @@ def adapted(base: Checkpoint, adapter: AdapterFiles) -> AdaptedModel:
         changed[name] = kind.title
     if not changed and kind.title != "soft prompt":
         settings.refuse("it changes nothing: it holds no factors")
-    return AdaptedModel(tuple(tensors), changed, (_summary(kind.title, settings, planned), *_whole_notices(changed)))
+    notices = (*meant.notices, _summary(kind.title, settings, planned), *_whole_notices(changed))
+    return AdaptedModel(tuple(tensors), changed, notices)
 
 
 def _put_whole(found: AdapterTensors, tensors: BaseTensors, settings: Settings) -> dict[str, str]:

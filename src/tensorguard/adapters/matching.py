@@ -6,12 +6,13 @@ from collections.abc import Iterable, Iterator
 from tensorguard.adapters.errors import refuse
 from tensorguard.adapters.settings import MERGE_FIRST, Settings
 from tensorguard.errors import quote
+from tensorguard.formats.safetensors import BITS
 from tensorguard.tensors.base import Stored
 
 OTHER_BASE = "give the base that the adapter was trained on (base_model_name_or_path in its adapter_config.json)"
 
 _CHANGEABLE = frozenset({"F32", "F16", "BF16"})
-"""Dtypes that float32 arithmetic is exact enough for."""
+"""Plain dtypes that float32 arithmetic is exact enough for; weights that were unpacked have none of these names."""
 
 
 class BaseTensors:
@@ -111,7 +112,7 @@ class BaseTensors:
         return self._current.get(f"{weight.name.removesuffix('weight')}bias")
 
     def _check_dtype(self, stored: Stored) -> None:
-        if stored.dtype not in _CHANGEABLE:
+        if stored.dtype in BITS and stored.dtype not in _CHANGEABLE:
             reason = f"it changes {quote(stored.name)}, which the base stores as {quote(stored.dtype)}"
             refuse(reason, self._settings.where, "convert the base to BF16, F16 or F32 safetensors first")
 

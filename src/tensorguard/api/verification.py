@@ -20,6 +20,7 @@ from tensorguard.progress import Progress, Silent
 from tensorguard.registry.entry import Entry
 from tensorguard.registry.outcome import Verified
 from tensorguard.registry.registry import Registry
+from tensorguard.registry.vectors import source_digest
 
 _TOLERANCE = 5e-3
 """Largest relative difference of an array of sketches that another type of processor may make: many are kept in 8 bits, where a
@@ -80,6 +81,9 @@ def _verified(
         claimed = registry.fingerprint(entry)
     except TensorGuardError as error:
         return Verified(entry, "damaged", str(error))
+    # The database names the file by its digest; that it is this entry's file is what the entry's own digests say.
+    if (source_digest(claimed), claimed.sketches.key if claimed.sketches else "") != (entry.source_digest, entry.key):
+        return Verified(entry, "damaged", "its file is a sound fingerprint, but of other weights or another key than it says")
     if model is None and not search:
         return Verified(entry, "sound")
     if entry.key not in ("public", settings.key.identity()):

@@ -4,6 +4,7 @@ Constants are given the names and the orientation of the checkpoint they were ex
 stand as NAME_quantized, NAME_scale and NAME_zero_point (onnxruntime's names), the latter shaped so that they align with the first.
 """
 
+import itertools
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -99,7 +100,7 @@ def _name(weight: Weight) -> str:
     if _MODULE.fullmatch(weight.bias) and weight.bias.endswith(".bias"):
         return weight.bias.removesuffix("bias") + "weight"
     scope = weight.node.name.strip("/").split("/")[:-1] if weight.node else []
-    modules = [part for part, after in zip(scope, [*scope[1:], ""], strict=True) if not after.startswith(f"{part}.")]
+    modules = [part for part, after in itertools.pairwise([*scope, ""]) if not after.startswith(f"{part}.")]
     return ".".join([*modules, "weight"]) if modules else own
 
 

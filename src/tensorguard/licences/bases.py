@@ -80,15 +80,18 @@ def kin_of_record(relative: Relative, found: Sequence[Base], known: Directory) -
 def doubtful(scan: Scan, found: Sequence[Base], known: Directory) -> frozenset[str]:
     """Return the names of relatives that may be siblings rather than ancestors, where weights do not tell which came first.
 
-    These are undeclared ones that are only `related`, or that are recorded as made of a declared base.
+    These are undeclared ones that are only `related`, or that are recorded as made of a declared base, or parents of what may be a sparse
+    merge, or training on like data; the best relative is surely none of the latter.
     """
     declared = {entry.name for each in found for entry in each.declared.entries}
     unsure = [each for each in scan.relatives if each.entry.name not in declared and each.lineage.direction == "unknown"]
+    best = scan.best.entry.name if scan.best else ""
+    sparse = {each.name for each in scan.parents.parents} if scan.parents and scan.parents.method == "sparse" else set()
     names = []
     for each in unsure:
         ancestors = [*lineage_of(each.entry.name, known), *lineage_of(each.entry.facts.repository, known)]
         sibling = any(means(base.declared.name, name) for base in found for name in ancestors)
-        if sibling or each.lineage.verdict == "related":
+        if sibling or each.lineage.verdict == "related" or each.entry.name in sparse - {best}:
             names.append(each.entry.name)
     return frozenset(names)
 

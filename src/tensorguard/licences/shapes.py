@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from tensorguard.tensors.view import View
 
 _LANGUAGE = ("decoder", "encoder")
-_PLAIN = ("F64", "F32", "F16", "BF16", "F8")
-_GGUF = "GGUF:"
+_PACKED = frozenset({"I64", "I32", "I16", "I8", "U64", "U32", "U16", "U8", "BOOL"})
+"""What weights of a quantisation that was not decoded are stored as: their shapes are not the model's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class Shapes:
 
 def shapes(view: View) -> Shapes:
     """Return the sizes of a model of one stack; nothing of encoder-decoders, whose configurations have two of each."""
-    weights = [each for each in view.weights if each.stack in _LANGUAGE and each.stored.dtype.startswith((*_PLAIN, _GGUF))]
+    weights = [each for each in view.weights if each.stack in _LANGUAGE and each.stored.dtype not in _PACKED]
     if len({each.stack for each in weights}) != 1:
         return Shapes()
     embeds = [each.shape for each in weights if each.role == "embed" and each.layer is None]

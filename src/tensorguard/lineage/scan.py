@@ -22,6 +22,10 @@ COMPARED = 5
 _PARENTS = 8
 """Of a merge, at most so many are tried."""
 
+_MERGED = 0.5
+"""A sum that explains less of the difference to the closest relative is no merge: merges of models that are all known explain 0.84 to 1
+(spherical ones least); a fine-tune beside merges that it went into itself up to 0.24."""
+
 _BLIND = 0.9
 """A relative difference from which on matrices were permuted rather than changed."""
 
@@ -237,4 +241,6 @@ def _merge(model: Fingerprint, relatives: Sequence[Relative], prints: dict[str, 
     if len(candidates) < 2:
         return None
     found = mixture(model.sketches, dict(list(candidates.items())[:_PARENTS]))
-    return found if found.method in ("passthrough", "linear", "sparse") and len(found.parents) > 1 else None
+    if len(found.parents) < 2 or (found.method == "linear" and found.explained < _MERGED):
+        return None
+    return found if found.method in ("passthrough", "linear", "sparse") else None

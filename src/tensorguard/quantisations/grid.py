@@ -50,7 +50,8 @@ class Grid:
         group: NDArray[np.int64] = np.arange(columns.start, columns.stop) // self.block[1]
         if self.across > 1:
             values = np.take(values, group, axis=1)
-        return values[line - low]
+        lines: Float32 = values[line - low]
+        return lines
 
 
 def grid(numbers: StoredTensor, shape: Sequence[int], stated: Sequence[int] = ()) -> Grid | None:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tensorguard.errors import InputError, NotFoundError, ResourceError, TensorGuardError, quote
-from tensorguard.registry.schema import APPLICATION, TABLES, VERSION
+from tensorguard.registry.schema import APPLICATION, TABLES, TRIGGERS, VERSION
 
 BUSY_SECONDS = 120
 """How long a writer waits for other writers."""
@@ -126,7 +126,7 @@ class Database:
                 connection.execute("PRAGMA journal_mode=WAL")
                 connection.execute("BEGIN IMMEDIATE")
                 if _of_file(connection, "application_id") != APPLICATION:  # nobody else was quicker
-                    for statement in TABLES.split(";"):
+                    for statement in (*TABLES.split(";"), *TRIGGERS):
                         connection.execute(statement)
                     connection.execute("INSERT INTO identity VALUES (hex(randomblob(16)))")
                     connection.execute(f"PRAGMA application_id={APPLICATION}")

@@ -109,7 +109,9 @@ def by_id(connection: sqlite3.Connection, numbers: Iterable[int]) -> dict[int, E
 
 def count(connection: sqlite3.Connection, key: str) -> int:
     """Return how many entries of a key there are."""
-    return int(connection.execute("SELECT count(*) FROM entry WHERE key = ?", (key,)).fetchone()[0])
+    kept = connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'total'").fetchone()
+    text = "SELECT sum(entries) FROM total WHERE key = ?" if kept else "SELECT count(*) FROM entry WHERE key = ?"
+    return int(connection.execute(text, (key,)).fetchone()[0] or 0)
 
 
 def is_used(connection: sqlite3.Connection, fingerprint: str) -> bool:

@@ -30,6 +30,9 @@ CREATE INDEX entry_by_key ON entry (key, name);
 CREATE INDEX entry_by_repository ON entry (repository, key);
 CREATE INDEX entry_by_fingerprint ON entry (fingerprint);
 
+-- How many entries each key has: counting them takes long where they are many. Registries made before 2026-11-21 have none of this.
+CREATE TABLE total (key TEXT PRIMARY KEY, entries INTEGER NOT NULL) WITHOUT ROWID;
+
 -- Vectors of one space are compared with each other only.
 CREATE TABLE space (
     id INTEGER PRIMARY KEY,
@@ -63,3 +66,11 @@ CREATE TABLE search_index (
     vectors INTEGER NOT NULL
 );
 """
+
+TRIGGERS = (
+    """CREATE TRIGGER entry_added AFTER INSERT ON entry BEGIN
+        INSERT INTO total VALUES (new.key, 1) ON CONFLICT (key) DO UPDATE SET entries = entries + 1;
+    END""",
+    "CREATE TRIGGER entry_removed AFTER DELETE ON entry BEGIN UPDATE total SET entries = entries - 1 WHERE key = old.key; END",
+)
+"""What keeps `total`."""

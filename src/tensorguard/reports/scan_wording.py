@@ -48,9 +48,12 @@ def descent(scan: Scan) -> str:
         said = "public fingerprints are alike, those under the secret key are not: the likeness may be forged"
         return f"{name} resembles {quote(best.entry.name)}, but that is not confirmed: {said}."
     sure = _confirmed(best)
-    if scan.parents is not None:
-        return f"{weights_sentence(scan.name, scan.parents)} {_closest(best, among)}{sure}."
-    return f"{_relation(name, best, among)}{sure}."
+    if scan.parents is None:
+        return f"{_relation(name, best, among)}{sure}."
+    merge = weights_sentence(scan.name, scan.parents)
+    if scan.parents.method == "sparse":
+        return f"{_relation(name, best, among)}{sure}. {merge} Training on data like theirs looks the same."
+    return f"{merge} {_closest(best, among)}{sure}."
 
 
 def obliges(found: Sequence[Obligation]) -> str:
@@ -61,7 +64,7 @@ def obliges(found: Sequence[Obligation]) -> str:
         ancestors = list(dict.fromkeys(quote(each.ancestor) for each in mine))
         whose = ancestors[0] + (f" and {len(ancestors) - 1} more" if len(ancestors) > 1 else "")
         known = licences().get(licence)
-        called = known.name if known else quote(licence or "unknown licence")
+        called = known.name if known else quote(licence) if licence else "nobody says which"
         duties = list({each.duty.id: each.duty for each in mine if each.duty is not None}.values())
         if not duties:
             said.append(f"The licence of {whose} ({called}) has to be read: its duties are not known here.")
@@ -94,7 +97,9 @@ def _relation(name: str, best: Relative, among: str) -> str:
         case "related":
             return f"{name} and {known} are related: one residual basis, but other blocks; {_surely(best, among)}"
         case _:
-            return f"{name} shares components with {known}: {components_sentence(lineage)}; {_surely(best, among)}"
+            equal = lineage.how == "certain" and lineage.identity is not None and lineage.identity.equal
+            sure = f"found among {among}" if equal else _surely(best, among)  # the components say how many are equal
+            return f"{name} shares components with {known}: {components_sentence(lineage)}; {sure}"
 
 
 def _closest(best: Relative, among: str) -> str:

@@ -144,8 +144,8 @@ class HttpFile:
         return get(self._location or self._url, self._given, wanted, self._credentials, stop - start)
 
     def _expired(self, reply: Reply) -> bool:
-        """Say whether an address that a redirect once gave is no longer good."""
-        return bool(self._location) and reply.status in _EXPIRED
+        """Say whether the address that a redirect gave is not or no longer good."""
+        return reply.status in _EXPIRED and origin(reply.url) != origin(self._url)
 
     def _check(self, reply: Reply, start: int, stop: int) -> int:
         """Require that an answer is what was asked for and of the same file as before; return where its bytes end."""

@@ -29,12 +29,15 @@ class Repository(Protocol):
         """Return one of the files, without reading it."""
 
 
+_ROOT = PurePosixPath()
+
+
 @dataclass(frozen=True, slots=True)
 class RemotePath:
     """A place in a repository; has those of `pathlib.Path`'s methods that opening a model takes, and asks no server for any of them."""
 
     repository: Repository
-    inner: PurePosixPath = PurePosixPath()
+    inner: PurePosixPath = _ROOT
 
     @property
     def name(self) -> str:

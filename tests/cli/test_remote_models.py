@@ -1,0 +1,151 @@
+"""Models that are never downloaded: the same answers as from the disk, and how much was read for them."""
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from support.checkpoints import llama, save
+from support.commands import CommandLine
+from support.hub_server import COMMIT, Hub, serving
+from tensorguard.fingerprint.file import read_fingerprint
+from tensorguard.sources import hub as hubs
+from tensorguard.sources import retries
+
+
+@pytest.fixture
+def hub(models: Path, kin: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(retries, "sleep", lambda _: None)
+    monkeypatch.setenv("TENSORGUARD_ALLOW_PRIVATE", "1")
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "cache"))
+    monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
+    hubs._listed.cache_clear()
+    with serving({f"org/{folder.name}": folder for folder in (*models.iterdir(), *kin.iterdir()) if folder.is_dir()}) as served:
+        monkeypatch.setenv("HF_ENDPOINT", served.url)
+        yield served
+
+
+@pytest.mark.parametrize("name", ["llama", "guanaco", "gpt2"])
+def test_inspect_tells_the_same_as_of_the_folder(hub: Hub, cli: CommandLine, models: Path, name: str) -> None:
+    remote, local = cli("inspect", f"org/{name}", "--json"), cli("inspect", models / name, "--json")
+    assert remote.code == local.code == 0
+    ours, theirs = remote.json(), local.json()
+    assert ours["result"]["architecture"] == theirs["result"]["architecture"]
+    assert f"org/{name}" in json.dumps(ours) or name == "guanaco"
+    assert "read over the network" in remote.err
+    assert "read over the network" not in local.err
+
+
+def test_a_large_model_is_inspected_by_its_header(hub: Hub, cli: CommandLine, tmp_path: Path) -> None:
+    save(tmp_path / "large", llama(width=512))
+    hub.repositories["org/large"] = tmp_path / "large"
+    size = sum(path.stat().st_size for path in (tmp_path / "large").iterdir())
+    assert cli("inspect", "org/large").code == 0
+    assert hub.bytes_sent() < 0.1 * size
+
+
+@pytest.mark.parametrize("name", ["llama", "guanaco"])
+def test_a_fingerprint_is_that_of_the_files(hub: Hub, cli: CommandLine, models: Path, tmp_path: Path, name: str) -> None:
+    assert cli("fingerprint", f"org/{name}", "-o", tmp_path / "remote").code == 0
+    assert cli("fingerprint", models / name, "-o", tmp_path / "local").code == 0
+    (ours,), (theirs,) = (tmp_path / "remote").glob("*.tgfp"), (tmp_path / "local").glob("*.tgfp")
+    one, two = read_fingerprint(ours), read_fingerprint(theirs)
+    assert one.digests == two.digests
+    assert one.header_digest == two.header_digest
+    assert two.name in one.name
+
+
+def test_remote_and_local_models_are_compared(hub: Hub, cli: CommandLine, models: Path) -> None:
+    answer = cli("compare", "org/llama", models / "llama", "--json")
+    assert answer.code == 0
+    assert answer.json()["result"]["pairs"][0]["verdict"] == "same-weights"
+
+
+def test_several_models_are_read_by_processes(hub: Hub, cli: CommandLine, tmp_path: Path) -> None:
+    assert cli("fingerprint", "org/llama", "org/vicuna", "-o", tmp_path / "out", "--workers", 2).code == 0
+    assert len(list((tmp_path / "out").glob("*.tgfp"))) == 2
+
+
+def test_a_revision_is_part_of_the_name(hub: Hub, cli: CommandLine, tmp_path: Path) -> None:
+    assert cli("fingerprint", "org/llama@v1", "-o", tmp_path).code == 0
+    assert any("v1" in path.name for path in tmp_path.glob("*.tgfp"))
+    assert any("/revision/v1" in request.path for request in hub.requests)
+    assert all(COMMIT in request.path for request in hub.of("hub") if "/resolve/" in request.path)
+
+
+def test_a_local_path_goes_before_a_name(hub: Hub, cli: CommandLine, models: Path, tmp_path: Path) -> None:
+    shutil.copytree(models / "gpt2", tmp_path / "org" / "llama")
+    assert "gpt2" in cli("inspect", "org/llama").out
+    assert not hub.requests
+    assert "llama" in cli("inspect", "hf://org/llama").out
+    assert hub.requests
+
+
+def test_pages_and_files_of_the_hub_are_named_by_their_address(hub: Hub, cli: CommandLine) -> None:
+    assert cli("inspect", f"{hub.url}/org/llama/tree/main").code == 0
+    assert cli("inspect", f"{hub.url}/org/guanaco/blob/main/guanaco.gguf").code == 0
+    assert cli("inspect", "org/guanaco/guanaco.gguf").code == 0
+
+
+def test_a_file_on_any_server(hub: Hub, cli: CommandLine) -> None:
+    hub.issued["model.safetensors"] = 1
+    answer = cli("inspect", f"{hub.cdn}/org/llama/model.safetensors?signature=1", "--json")
+    assert answer.code == 0, answer.err
+    assert "signature" not in answer.out + answer.err
+    assert not hub.of("hub")
+
+
+def test_what_is_on_disk_already_is_not_read_again(hub: Hub, cli: CommandLine, models: Path, tmp_path: Path) -> None:
+    snapshot = tmp_path / "cache" / "models--org--llama" / "snapshots" / COMMIT
+    shutil.copytree(models / "llama", snapshot)
+    (snapshot.parents[1] / "refs").mkdir()
+    (snapshot.parents[1] / "refs" / "main").write_text(COMMIT)
+    assert cli("inspect", "org/llama").code == 0
+    assert not [request for request in hub.requests if "/resolve/" in request.path]
+
+
+def test_offline_only_the_cache_is_read(hub: Hub, cli: CommandLine, models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    answer = cli("inspect", "org/llama")
+    assert (answer.code, "HF_HUB_OFFLINE" in answer.err) == (4, True)
+    test_what_is_on_disk_already_is_not_read_again(hub, cli, models, tmp_path)
+    assert not hub.requests
+
+
+@pytest.mark.parametrize(("given", "said"), [("org/none", "not there"), ("org/llama@v9", "no such revision"), ("org/llama/none.gguf", "no such file")])
+def test_what_is_not_there(hub: Hub, cli: CommandLine, given: str, said: str) -> None:
+    answer = cli("inspect", given)
+    assert answer.code == 4
+    assert said in answer.err
+
+
+def test_a_gated_model_says_what_to_do(hub: Hub, cli: CommandLine) -> None:
+    hub.trouble.gated = True
+    answer = cli("scan", "org/llama", "--registry", "none")
+    assert answer.code == 4
+    answer = cli("inspect", "org/llama")
+    assert answer.code == 4
+    assert "gated" in answer.err
+    assert "HF_TOKEN" in answer.err
+
+
+def test_a_registry_is_built_from_the_hub(hub: Hub, cli: CommandLine, tmp_path: Path) -> None:
+    columns = "repository\tlicence\treleased\tparents\trelation"
+    catalogue = tmp_path / "catalogue.tsv"
+    from tensorguard.registry.catalogue import COLUMNS
+
+    rows = ["org/llama", "org/none", "org/vicuna"]
+    catalogue.write_text("\t".join(COLUMNS) + "\n" + "".join("\t".join([row if c == "repository" else "" for c in COLUMNS]) + "\n" for row in rows))
+    del columns
+    arguments = ("registry", "build", catalogue, "--registry", tmp_path / "known", "--json")
+    assert cli(*arguments).code == 4
+    first = cli(*arguments, "--remote")
+    found = {each["given"]: each["status"] for each in first.json()["result"]}
+    assert found == {"org/llama": "added", "org/none": "not at hand", "org/vicuna": "added"}
+    before = hub.bytes_sent()
+    again = cli(*arguments, "--remote")
+    assert {each["status"] for each in again.json()["result"]} == {"there already", "not at hand"}
+    assert hub.bytes_sent() == before  # the listing was asked for, and headers were kept
