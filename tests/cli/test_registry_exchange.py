@@ -1,6 +1,7 @@
 """What comes from elsewhere: archives, catalogues, claims that are verified."""
 
 import shutil
+import sqlite3
 from pathlib import Path
 
 import numpy as np

@@ -1,6 +1,5 @@
 """Models that are never downloaded: the same answers as from the disk, and how much was read for them."""
 
-import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +10,7 @@ from support.checkpoints import llama, save
 from support.commands import CommandLine
 from support.hub_server import COMMIT, Hub, serving
 from tensorguard.fingerprint.file import read_fingerprint
+from tensorguard.registry.catalogue import COLUMNS
 from tensorguard.sources import hub as hubs
 from tensorguard.sources import retries
 
@@ -33,8 +33,10 @@ def test_inspect_tells_the_same_as_of_the_folder(hub: Hub, cli: CommandLine, mod
     remote, local = cli("inspect", f"org/{name}", "--json"), cli("inspect", models / name, "--json")
     assert remote.code == local.code == 0
     ours, theirs = remote.json(), local.json()
-    assert ours["result"]["architecture"] == theirs["result"]["architecture"]
-    assert f"org/{name}" in json.dumps(ours) or name == "guanaco"
+    for document in (ours, theirs):
+        for place in ("name", "location", "model"):
+            document["result"].pop(place, None)
+    assert ours["result"] == theirs["result"]
     assert "read over the network" in remote.err
     assert "read over the network" not in local.err
 
@@ -61,7 +63,7 @@ def test_a_fingerprint_is_that_of_the_files(hub: Hub, cli: CommandLine, models: 
 def test_remote_and_local_models_are_compared(hub: Hub, cli: CommandLine, models: Path) -> None:
     answer = cli("compare", "org/llama", models / "llama", "--json")
     assert answer.code == 0
-    assert answer.json()["result"]["pairs"][0]["verdict"] == "same-weights"
+    assert answer.json()["result"]["pairs"][0]["verdict"] == "identical"
 
 
 def test_several_models_are_read_by_processes(hub: Hub, cli: CommandLine, tmp_path: Path) -> None:
@@ -107,7 +109,9 @@ def test_what_is_on_disk_already_is_not_read_again(hub: Hub, cli: CommandLine, m
     assert not [request for request in hub.requests if "/resolve/" in request.path]
 
 
-def test_offline_only_the_cache_is_read(hub: Hub, cli: CommandLine, models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_offline_only_the_cache_is_read(
+    hub: Hub, cli: CommandLine, models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     answer = cli("inspect", "org/llama")
     assert (answer.code, "HF_HUB_OFFLINE" in answer.err) == (4, True)
@@ -115,7 +119,10 @@ def test_offline_only_the_cache_is_read(hub: Hub, cli: CommandLine, models: Path
     assert not hub.requests
 
 
-@pytest.mark.parametrize(("given", "said"), [("org/none", "not there"), ("org/llama@v9", "no such revision"), ("org/llama/none.gguf", "no such file")])
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [("org/none", "not there"), ("org/llama@v9", "no such revision"), ("org/llama/none.gguf", "no such file")],
+)
 def test_what_is_not_there(hub: Hub, cli: CommandLine, given: str, said: str) -> None:
     answer = cli("inspect", given)
     assert answer.code == 4
@@ -133,13 +140,13 @@ def test_a_gated_model_says_what_to_do(hub: Hub, cli: CommandLine) -> None:
 
 
 def test_a_registry_is_built_from_the_hub(hub: Hub, cli: CommandLine, tmp_path: Path) -> None:
-    columns = "repository\tlicence\treleased\tparents\trelation"
     catalogue = tmp_path / "catalogue.tsv"
-    from tensorguard.registry.catalogue import COLUMNS
-
     rows = ["org/llama", "org/none", "org/vicuna"]
-    catalogue.write_text("\t".join(COLUMNS) + "\n" + "".join("\t".join([row if c == "repository" else "" for c in COLUMNS]) + "\n" for row in rows))
-    del columns
+    catalogue.write_text(
+        "\t".join(COLUMNS)
+        + "\n"
+        + "".join("\t".join([row if c == "repository" else "" for c in COLUMNS]) + "\n" for row in rows)
+    )
     arguments = ("registry", "build", catalogue, "--registry", tmp_path / "known", "--json")
     assert cli(*arguments).code == 4
     first = cli(*arguments, "--remote")

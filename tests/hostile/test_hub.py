@@ -13,7 +13,8 @@ from tensorguard.api.models import open_model
 from tensorguard.errors import InputError, NotFoundError, TensorGuardError
 from tensorguard.sources import hub as hubs
 from tensorguard.sources import network, retries
-from tensorguard.sources.hub import Name, open_repository
+from tensorguard.sources.hub import open_repository
+from tensorguard.sources.names import Name
 from tensorguard.sources.network import Origin, origin
 from tensorguard.sources.places import locate
 from tensorguard.sources.remote import RemotePath
@@ -51,7 +52,13 @@ def test_a_file_on_another_server_gets_no_token(hub: Hub, tmp_path: Path) -> Non
 
 def test_a_private_address_is_not_reached_by_a_redirect(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("TENSORGUARD_ALLOW_PRIVATE")
-    for elsewhere in ("https://127.0.0.1:1/x", "https://169.254.169.254/latest", "https://[::1]/x", "https://10.0.0.1/x", "https://[::ffff:10.0.0.1]/x"):
+    for elsewhere in (
+        "https://127.0.0.1:1/x",
+        "https://169.254.169.254/latest",
+        "https://[::1]/x",
+        "https://10.0.0.1/x",
+        "https://[::ffff:10.0.0.1]/x",
+    ):
         hub.trouble.elsewhere = elsewhere
         with pytest.raises(InputError, match="private address"):
             open_model("org/model")
@@ -89,10 +96,26 @@ def test_the_address_that_was_checked_is_the_one_connected_to(monkeypatch: pytes
 
 @pytest.mark.parametrize(
     "address",
-    ["127.0.0.1", "10.1.2.3", "172.16.0.1", "192.168.1.1", "169.254.169.254", "100.64.0.1", "0.0.0.0", "224.0.0.1", "::1", "fe80::1", "fc00::1", "::ffff:127.0.0.1", "2002:7f00:1::"],
+    [
+        "127.0.0.1",
+        "10.1.2.3",
+        "172.16.0.1",
+        "192.168.1.1",
+        "169.254.169.254",
+        "100.64.0.1",
+        "0.0.0.0",
+        "224.0.0.1",
+        "::1",
+        "fe80::1",
+        "fc00::1",
+        "::ffff:127.0.0.1",
+        "2002:7f00:1::",
+    ],
 )
 def test_addresses_that_are_not_public_are_refused(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(network.socket, "getaddrinfo", lambda *_, **__: [(0, 0, 0, "", ("8.8.8.8", 443)), (0, 0, 0, "", (address, 443))])
+    monkeypatch.setattr(
+        network.socket, "getaddrinfo", lambda *_, **__: [(0, 0, 0, "", ("8.8.8.8", 443)), (0, 0, 0, "", (address, 443))]
+    )
     with pytest.raises(InputError, match="private address"):
         network._Checked(secure=True, private=False, through_proxy=False).connect_tcp("host.example", 443)
 
@@ -105,7 +128,13 @@ def test_plain_http_goes_nowhere_but_here(monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_origins_of_odd_addresses() -> None:
     assert origin("https://Hub.example/x") == Origin("https", "hub.example", 443)
-    for url in ("https://user@hub.example/x", "https:///x", "file:///etc/passwd", "https://hub.example:99999/", "https://hüb.example/x"):
+    for url in (
+        "https://user@hub.example/x",
+        "https:///x",
+        "file:///etc/passwd",
+        "https://hub.example:99999/",
+        "https://hüb.example/x",
+    ):
         with pytest.raises(InputError):
             origin(url)
 
@@ -119,8 +148,14 @@ def test_origins_of_odd_addresses() -> None:
         {"sha": "../../etc", "siblings": []},
         {"sha": COMMIT, "siblings": 3},
         {"sha": COMMIT, "siblings": []},
-        {"sha": COMMIT, "siblings": [3, {"rfilename": "../model.safetensors", "size": 3}, {"rfilename": "/etc/passwd", "size": 3}]},
-        {"sha": COMMIT, "siblings": [{"rfilename": "model.safetensors", "size": -1}, {"rfilename": "model.safetensors", "size": "3"}]},
+        {
+            "sha": COMMIT,
+            "siblings": [3, {"rfilename": "../model.safetensors", "size": 3}, {"rfilename": "/etc/passwd", "size": 3}],
+        },
+        {
+            "sha": COMMIT,
+            "siblings": [{"rfilename": "model.safetensors", "size": -1}, {"rfilename": "model.safetensors", "size": "3"}],
+        },
         {"sha": COMMIT, "siblings": [{"rfilename": "model.safetensors", "size": 10**30}]},
         {"sha": COMMIT, "siblings": [{"rfilename": "model.safetensors", "size": 5}]},
     ],
@@ -143,7 +178,9 @@ def test_listed_paths_that_lead_out_are_not_there(hub: Hub) -> None:
 def test_nothing_is_fetched_because_a_file_names_it(hub: Hub, tmp_path: Path) -> None:
     adapter = tmp_path / "adapter"
     adapter.mkdir()
-    (adapter / "adapter_config.json").write_text('{"peft_type": "LORA", "base_model_name_or_path": "org/model", "r": 2, "lora_alpha": 2}')
+    (adapter / "adapter_config.json").write_text(
+        '{"peft_type": "LORA", "base_model_name_or_path": "org/model", "r": 2, "lora_alpha": 2}'
+    )
     (adapter / "adapter_model.safetensors").write_bytes(next((tmp_path / "model").glob("*.safetensors")).read_bytes())
     with pytest.raises(NotFoundError):
         open_model(adapter)

@@ -145,6 +145,12 @@ def test_known_kinds_that_are_not_decoded_are_named(end):
     assert len(result.tensors) == 2
 
 
+def test_a_configuration_that_no_tensor_bears_out_is_said():
+    result = unpacked(stored({"m.weight": WEIGHT}), {"quantization_config": {"quant_method": "gptq\x1b"}})
+    assert "no tensor shows it" in result.notices[0]
+    assert "\x1b" not in result.notices[0]
+
+
 def test_hostile_names_are_made_harmless():
     name = "a\x1b[2J\u202e" + "b" * 500
     result = unpacked(stored({f"{name}.W_q": np.ones((4, 4), np.uint8)}), {})

@@ -84,6 +84,7 @@ class Hub:
     url: str = ""
     cdn: str = ""
     issued: Counter[str] = field(default_factory=Counter)
+    expired: Counter[str] = field(default_factory=Counter)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def bytes_sent(self) -> int:
@@ -94,12 +95,21 @@ class Hub:
         """Requests to the `hub` or the `cdn`."""
         return [request for request in self.requests if request.server == server]
 
+    def expire(self, path: str) -> None:
+        """Let the CDN forget all addresses that it gave for a file."""
+        self.expired[path] = self.issued[path]
+
     def take(self, what: str) -> bool:
         """Count a trouble down; say whether it was there."""
         with self.lock:
             left = getattr(self.trouble, what)
             setattr(self.trouble, what, max(0, left - 1))
             return left > 0
+
+
+class _Server(ThreadingHTTPServer):
+    def handle_error(self, request: object, client_address: object) -> None:
+        """A client that hangs up is no error."""
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -180,8 +190,8 @@ class _Handler(BaseHTTPRequestHandler):
         repository, path = unquote(parts.path).lstrip("/").split("/", 2)[:2], unquote(parts.path).lstrip("/").split("/", 2)[2]
         file = self.hub.repositories["/".join(repository)] / path
         size = file.stat().st_size
-        newest = parse_qs(parts.query).get("signature") == [str(self.hub.issued[path])]
-        if not newest or self.hub.take("forgotten"):
+        signature = int(parse_qs(parts.query).get("signature", ["0"])[0])
+        if not self.hub.expired[path] < signature <= self.hub.issued[path] or self.hub.take("forgotten"):
             return self._answer(403, body=b"<Error>expired</Error>")
         served = sum(request.server == "cdn" and request.status in (200, 206) for request in self.hub.requests)
         etag = f'"{_sha(file)[:8]}{"-new" if trouble.changing and served else ""}"'
@@ -209,8 +219,9 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header(name, value)
         self.end_headers()
         for start in range(0, len(body), 1 << 16):
-            self.wfile.write(body[start : start + (1 << 16)])
-            self.request_made.sent += len(body[start : start + (1 << 16)])
+            piece = body[start : start + (1 << 16)]
+            self.request_made.sent += len(piece)
+            self.wfile.write(piece)
         if broken:
             self.close_connection = True
 
@@ -222,7 +233,7 @@ def serving(repositories: dict[str, Path]) -> Iterator[Hub]:
     servers = []
     for kind in ("hub", "cdn"):
         handler = type(f"_{kind}", (_Handler,), {"hub": hub, "kind": kind})
-        servers.append(ThreadingHTTPServer(("127.0.0.1", 0), handler))
+        servers.append(_Server(("127.0.0.1", 0), handler))
     hub.url, hub.cdn = (f"http://127.0.0.1:{server.server_address[1]}" for server in servers)
     threads = [threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True) for server in servers]
     for thread in threads:

@@ -11,6 +11,8 @@ from tensorguard.licences.claim import Claim
 from tensorguard.licences.claims import Claims
 from tensorguard.licences.obligations import obligations
 from tensorguard.licences.relicensed import binding
+from tensorguard.lineage.mixture import Mixture
+from tensorguard.lineage.parents import Weight
 from tensorguard.registry.entry import Entry
 
 LLAMA = entry("org/llama", "llama3.2")
@@ -135,6 +137,17 @@ def test_a_sibling_is_no_proof() -> None:
         declared = claims("# mine", licence="mit", base_model=said)
         every = findings(declared, derived, obligations(derived, (base, sibling)), (base, sibling))
         assert [each.severity for each in every if each.rule == "TG204"] == [expected], said
+
+
+def test_what_may_be_training_on_like_data_is_no_proof() -> None:
+    base, other = entry("org/free", "mit"), entry("other/tuned", "cc-by-nc-4.0")
+    weights = tuple(Weight(each.name, 0.5, 0.01, 0.48, 0.52) for each in (base, other))
+    for method, expected in (("sparse", "warning"), ("linear", "error")):
+        found = scan(relative(base), relative(other), parents=Mixture(method, None, parents=weights))
+        every = findings(
+            claims("# mine", licence="mit", base_model="org/free"), found, obligations(found, (base, other)), (base, other)
+        )
+        assert [each.severity for each in every if each.rule == "TG204"] == [expected], method
 
 
 def test_each_duty_is_named_once() -> None:

@@ -88,6 +88,16 @@ def test_an_anonymous_matrix_is_named_and_turned(tmp_path: Path, nodes: list[obj
     assert set(tensors) == {name, *bias}
 
 
+def test_the_module_that_an_exporter_notes(tmp_path: Path) -> None:
+    product = node("MatMul", ["x", "val_49"], "y", "node_linear_7")
+    product.metadata_props.add(key="pkg.torch.onnx.stack_trace", value="x" * 10_000)
+    product.metadata_props.add(
+        key="pkg.torch.onnx.name_scopes", value="['', 'model', 'model.layers.0', 'model.layers.0.q_proj', 'linear_7']"
+    )
+    save_onnx(tmp_path / "m.onnx", {"val_49": WEIGHT}, [product])
+    assert np.array_equal(whole(tensors_of(tmp_path / "m.onnx")["model.layers.0.q_proj.weight"]), WEIGHT.T)
+
+
 def test_own_names_stay_as_they_are(tmp_path: Path) -> None:
     tensors = {"h.0.attn.c_attn.weight": WEIGHT, "fc.weight": WEIGHT, "model.layers.0.q_proj.MatMul.weight": WEIGHT}
     nodes = [

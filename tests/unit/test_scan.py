@@ -11,6 +11,9 @@ from tensorguard.api.fingerprints import Settings, fingerprint_model
 from tensorguard.engines.inline import Inline
 from tensorguard.errors import InputError
 from tensorguard.fingerprint.base import Fingerprint
+from tensorguard.lineage import scan as scanning
+from tensorguard.lineage.mixture import Mixture
+from tensorguard.lineage.parents import Weight
 from tensorguard.lineage.scan import Scan, confirmed, scan
 from tensorguard.lineage.verdict import compare_lineage
 from tensorguard.probes.rademacher import Key
@@ -71,6 +74,17 @@ def test_a_merge_is_taken_apart(family: Prints) -> None:
     stitched = scanned(family, "stitched", ["tuned-a", "tuned-b"])
     assert stitched.parents is not None
     assert stitched.parents.method == "passthrough"
+
+
+@pytest.mark.parametrize(("explained", "is_merge"), [(0.24, False), (0.84, True)])
+def test_a_sum_that_explains_little_is_no_merge(
+    family: Prints, monkeypatch: pytest.MonkeyPatch, explained: float, is_merge: bool
+) -> None:
+    """What a fine-tune looks like beside merges that it went into itself."""
+    parents = tuple(Weight(name, value, 0.01, value, value) for name, value in (("blended", 1.3), ("stitched", -0.3)))
+    monkeypatch.setattr(scanning, "mixture", lambda *_: Mixture("linear", None, parents=parents, explained=explained))
+    found = scanned(family, "tuned-a", ["blended", "stitched", "base"])
+    assert (found.parents is not None) == is_merge
 
 
 def test_a_stranger_has_no_relatives(family: Prints) -> None:

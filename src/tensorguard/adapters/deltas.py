@@ -1,7 +1,7 @@
 """What a LoRA adds, without its base: the factors of every matrix, under the role and layer that the module's name tells."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,7 @@ from tensorguard.adapters.settings import Settings
 from tensorguard.formats.adapter import AdapterFiles
 from tensorguard.tensors.base import Float32, Stored
 from tensorguard.tensors.storage import stored_tensors
-from tensorguard.tensors.view import canonical_view
+from tensorguard.tensors.view import BY_STRUCTURE, canonical_view
 from tensorguard.tensors.weight import Weight
 
 Array = NDArray[np.float64]
@@ -53,7 +53,7 @@ class Delta:
     @property
     def rank(self) -> int:
         """The inner size r."""
-        return self.down.shape[0]
+        return len(self.down)
 
     @property
     def place(self) -> tuple[str, str, int | None, int | None]:
@@ -111,16 +111,22 @@ def _product(settings: Settings, factors: Factors, where: str) -> _Product:
 
 
 def _placed(products: Sequence[_Product]) -> tuple[Delta, ...]:
-    """Place all products as a base's weights are placed; fused ones are split where their shapes allow it."""
-    by_name = {product.name: product for product in products}
-    read: dict[str, tuple[Array, Array]] = {}
-    deltas = []
-    for weight in canonical_view(list[Stored](products), {}, "safetensors").weights:
-        product = by_name[weight.name]
-        if weight.name not in read:
-            read[weight.name] = matrix(product.low.up).astype(np.float64), matrix(product.low.down).astype(np.float64)
-        deltas.append(_part(weight, product, *read[weight.name]))
-    return tuple(deltas)
+    """Place all products as a base's weights are placed; fused ones are split where their shapes allow it.
+
+    Which way round a base stores its matrices (GPT-2: in x out) the configuration may have wrong; a table of names that fits knows.
+    """
+    tried = products, [replace(product, low=_flipped(product.low), shape=product.shape[::-1]) for product in products]
+    for each in tried:
+        view = canonical_view(list[Stored](each), {}, "safetensors")
+        if view.architecture != BY_STRUCTURE:
+            break
+    else:
+        return tuple(_unplaced(product) for product in products)
+    by_name = {product.name: product for product in each}
+    placed = {weight.name for weight in view.weights}
+    read = {name: _factors(by_name[name]) for name in placed}
+    found = [_part(weight, by_name[weight.name], *read[weight.name]) for weight in view.weights]
+    return (*found, *(_unplaced(product) for product in products if product.name not in placed))
 
 
 def _part(weight: Weight, product: _Product, up: Array, down: Array) -> Delta:
@@ -129,6 +135,17 @@ def _part(weight: Weight, product: _Product, up: Array, down: Array) -> Delta:
     rows = weight.order.indices(0, weight.shape[0])
     columns = slice(weight.first, weight.first + weight.shape[1]) if weight.transposed else slice(0, weight.shape[1])
     module = product.name.removesuffix(".weight")
-    return Delta(
-        module, weight.role, weight.layer, weight.stack, weight.expert, up[rows], down[:, columns], product.low.scale
-    )
+    return Delta(module, weight.role, weight.layer, weight.stack, weight.expert, up[rows], down[:, columns], product.low.scale)
+
+
+def _unplaced(product: _Product) -> Delta:
+    module = product.name.removesuffix(".weight")
+    return Delta(module, "other", None, "", None, *_factors(product), product.low.scale)
+
+
+def _factors(product: _Product) -> tuple[Array, Array]:
+    return matrix(product.low.up).astype(np.float64), matrix(product.low.down).astype(np.float64)
+
+
+def _flipped(low: LowRank) -> LowRank:
+    return replace(low, turned=not low.turned)

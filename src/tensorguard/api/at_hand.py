@@ -9,7 +9,6 @@ from tensorguard.errors import TensorGuardError
 from tensorguard.formats import hub_cache
 from tensorguard.formats.adapter import is_adapter
 from tensorguard.formats.model_folder import holds_model
-from tensorguard.sources.hub import HubRepository
 from tensorguard.sources.remote import Location, RemotePath
 
 _PART = r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,95}"
@@ -40,8 +39,7 @@ def find_model(repository: str, folders: Sequence[Path]) -> Path | None:
 def repository_of(model: Location) -> tuple[str, str]:
     """Return the repository and the commit that a model is of or its folder is named after, each empty if it is not told."""
     if isinstance(model, RemotePath):
-        hub = model.repository
-        return (hub.repository, hub.commit) if isinstance(hub, HubRepository) else ("", "")
+        return model.repository.repository, model.repository.commit
     folder = (model if model.is_dir() else model.parent).absolute()
     try:
         snapshot = hub_cache.snapshot(folder)

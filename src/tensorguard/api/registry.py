@@ -20,7 +20,8 @@ from tensorguard.registry.entry import Entry, Facts
 from tensorguard.registry.outcome import Added, Addition
 from tensorguard.registry.registry import Registry
 from tensorguard.registry.vectors import source_digest
-from tensorguard.sources.places import SCHEME, locate
+from tensorguard.sources.names import SCHEME
+from tensorguard.sources.places import locate
 
 _ORDER: tuple[Addition, ...] = ("replaced", "added", "facts changed", "there already")
 """What is said of a model of which several fingerprints were added: the first of these that is true of one of them."""

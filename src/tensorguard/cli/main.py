@@ -11,6 +11,7 @@ from typing import Any
 
 import typer
 
+from tensorguard.cli.adapter import adapter
 from tensorguard.cli.bar import tell_traffic
 from tensorguard.cli.check import check
 from tensorguard.cli.classify import classify
@@ -30,7 +31,21 @@ from tensorguard.version import __version__
 
 # Plain help: that of rich takes as long to import as all the rest.
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
-for _command in (scan, check, fingerprint, compare, tree, parents, cluster, classify, sensitivity, merge, inspect, serve):
+for _command in (
+    scan,
+    check,
+    fingerprint,
+    compare,
+    tree,
+    parents,
+    cluster,
+    classify,
+    sensitivity,
+    merge,
+    inspect,
+    adapter,
+    serve,
+):
     app.command()(_command)
 app.add_typer(registry, name="registry")
 

@@ -23,7 +23,7 @@ _CONVERT = (
 )
 _ARCHIVE = "unpack it: of archives, only what torch.save of PyTorch 1.6 or later writes is read"
 _NOT_YET = "not supported yet"
-_OTHER = "give the model as safetensors or GGUF"
+_OTHER = "give the model as safetensors, GGUF, ONNX or a file of torch.save"
 
 _REFUSED_HEADS: tuple[tuple[bytes, str, str], ...] = (
     (b"PK\x03\x04", "a ZIP archive, but not as torch.save writes one", _ARCHIVE),

@@ -72,7 +72,9 @@ def _shard_number(path: Location) -> tuple[int, str]:
     return (shard.number if shard else -1), path.name
 
 
-def _check_names(weight_map: Mapping[str, str], shards: Mapping[str, Location], header: Header, index: Location) -> tuple[str, ...]:
+def _check_names(
+    weight_map: Mapping[str, str], shards: Mapping[str, Location], header: Header, index: Location
+) -> tuple[str, ...]:
     held_by = {info.name: info.source.name for info in header.tensors}
     for tensor, name in weight_map.items():
         if held_by.get(tensor) != str(shards[name]):

@@ -99,6 +99,8 @@ def _name(weight: Weight) -> str:
         return _BUILDER.sub("", own)
     if _MODULE.fullmatch(weight.bias) and weight.bias.endswith(".bias"):
         return weight.bias.removesuffix("bias") + "weight"
+    if weight.node and weight.node.module:
+        return f"{weight.node.module}.weight"
     scope = weight.node.name.strip("/").split("/")[:-1] if weight.node else []
     modules = [part for part, after in itertools.pairwise([*scope, ""]) if not after.startswith(f"{part}.")]
     return ".".join([*modules, "weight"]) if modules else own

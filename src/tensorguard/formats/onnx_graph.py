@@ -3,6 +3,7 @@
 Messages and field numbers: https://github.com/onnx/onnx/blob/main/onnx/onnx.proto.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +19,9 @@ from tensorguard.sources.local import LocalFile
 _MODEL_GRAPH = 7
 _NODE, _INITIALISER, _SPARSE = 1, 5, 15
 _INPUT, _OUTPUT, _NAME, _OPERATOR, _ATTRIBUTE = 1, 2, 3, 4, 5
+_PROPERTY, _PROPERTY_KEY, _PROPERTY_VALUE = 9, 1, 2
+_SCOPES = "pkg.torch.onnx.name_scopes"
+"""The property in which torch's exporter lists the modules around an operator, as a Python list that ends with the operator."""
 _KEY, _INTEGER, _TENSOR, _GRAPH, _GRAPHS = 1, 3, 5, 6, 11
 
 
@@ -31,6 +35,7 @@ class Node:
         inputs: Names of what it takes; an optional input that is left out is empty.
         outputs: Names of what it gives.
         integers: Its attributes that are one integer: `axis`, `transB`.
+        module: The module it came from, where the exporter says it beside the name; else empty.
     """
 
     operator: str
@@ -38,6 +43,7 @@ class Node:
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
     integers: Mapping[str, int]
+    module: str = ""
 
 
 @dataclass
@@ -103,19 +109,33 @@ class _Reader:
         names: dict[int, list[str]] = {_INPUT: [], _OUTPUT: [], _NAME: [], _OPERATOR: []}
         integers: dict[str, int] = {}
         values: list[Field] = []
+        module = ""
         for part in self._wire.fields(message.begin, message.end):
             if part.number in names:
                 names[part.number].append(self._wire.text(part, MAX_NAME_BYTES))
             elif part.number == _ATTRIBUTE:
                 values += self._attribute(part, integers, depth)
+            elif part.number == _PROPERTY:
+                module = self._module(part) or module
         outputs = tuple(names[_OUTPUT])
         self._graph.nodes.append(
-            Node("".join(names[_OPERATOR]), "".join(names[_NAME]), tuple(names[_INPUT]), outputs, integers)
+            Node("".join(names[_OPERATOR]), "".join(names[_NAME]), tuple(names[_INPUT]), outputs, integers, module)
         )
         for value in values:
             tensor = read_tensor(self._wire, value.begin, value.end, self._files)
             if tensor is not None and outputs:
                 self._graph.tensors.setdefault(outputs[0], _renamed(tensor, outputs[0]))
+
+    def _module(self, message: Field) -> str:
+        """Return the innermost module of an operator's property, if it is the one that lists them."""
+        parts = {part.number: part for part in self._wire.fields(message.begin, message.end)}
+        key, value = parts.get(_PROPERTY_KEY), parts.get(_PROPERTY_VALUE)
+        if not key or not value or max(key.end - key.begin, value.end - value.begin) > MAX_NAME_BYTES:
+            return ""
+        if self._wire.text(key, MAX_NAME_BYTES) != _SCOPES:
+            return ""
+        scopes = re.findall(r"'([^']*)'", self._wire.text(value, MAX_NAME_BYTES))
+        return scopes[-2] if len(scopes) > 1 else ""
 
     def _attribute(self, message: Field, integers: dict[str, int], depth: int) -> list[Field]:
         """Note an attribute's integer, follow its graphs, and return its tensor."""

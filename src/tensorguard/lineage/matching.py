@@ -43,12 +43,13 @@ def match(child: Sketches, candidates: Mapping[str, Sketches], base: str | None,
         first = names.index(base)
     else:
         first = int(np.argmin([_distance(child, candidates[name], [(rows[k][0], rows[k][at + 1]) for k in live])
-                               for at, name in enumerate(names)])) if names else 0  # fmt: skip
+                               for at, name in enumerate(names)])) if len(names) > 1 else 0  # fmt: skip
+    held = set(live)
     order = [first, *(at for at in range(len(names)) if at != first)] if names else []
     return Matching(
         tuple(names[at] for at in order),
         tuple((rows[key][0], *(rows[key][at + 1] for at in order)) for key in live) if names else (),
-        tuple(key[1] if key[2] is None else f"{key[1]} of block {key[2]}" for key in ours if key not in set(live)),
+        tuple(key[1] if key[2] is None else f"{key[1]} of block {key[2]}" for key in ours if key not in held),
         tuple(name for name in candidates if name not in names),
     )
 

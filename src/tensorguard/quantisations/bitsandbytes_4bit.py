@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from tensorguard.errors import quote
 from tensorguard.formats.json_text import parse_object
 from tensorguard.quantisations.base import Found, Packed, Parts, UnfitError, facts, flat
+from tensorguard.quantisations.bits import by_group
 from tensorguard.tensors.base import Float32
 from tensorguard.tensors.decoding import decode
 from tensorguard.tensors.storage import StoredTensor
@@ -33,6 +34,10 @@ CODES = {
     "fp4": np.array([0, 0.0625, 8, 12, 4, 6, 2, 3, -0.0, -0.0625, -8, -12, -4, -6, -2, -3], np.float32) / np.float32(12),
 }  # fmt: skip
 """What each number of 4 bits stands for. The library's own tables: its kernels use these, whatever `quant_map` in the file says."""
+
+_BYTES = np.arange(256)
+PAIRS = {name: np.stack([code[_BYTES >> 4], code[_BYTES & 15]], 1).view(np.float64)[:, 0] for name, code in CODES.items()}
+"""The two float32 that each byte stands for, as one word of 64 bits that is never computed with."""
 
 
 @dataclass(frozen=True)
@@ -83,12 +88,10 @@ class FourBitTensor(Packed):
         if start == stop:
             return np.empty((0, columns.stop - columns.start), np.float32)
         raw = flat(self.main, start // 2, -(-stop // 2))
-        halves = np.empty((len(raw), 2), np.uint8)
-        halves[:, 0], halves[:, 1] = raw >> 4, raw & 15
-        values = CODES[self.code][halves.reshape(-1)[start % 2 : start % 2 + stop - start]]
+        values = PAIRS[self.code][raw].view(np.float32)[start % 2 : start % 2 + stop - start]
         first, last = start // self.size, -(-stop // self.size)
         largest = self._magnitudes(first, last)
-        values *= largest[np.arange(start, stop) // self.size - first]
+        by_group(np.multiply, values[None], largest[None], self.size, start)
         return values.reshape(-1, width)[:, columns]
 
     def _magnitudes(self, first: int, last: int) -> Float32:

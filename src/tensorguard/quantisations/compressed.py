@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from tensorguard.errors import quote
 from tensorguard.quantisations.base import Found, Packed, Parts, UnfitError, facts, flat, settings
-from tensorguard.quantisations.bits import bitfields
+from tensorguard.quantisations.bits import bitfields, by_group
 from tensorguard.quantisations.grid import Grid, grid
 from tensorguard.tensors.base import Float32
 from tensorguard.tensors.storage import StoredTensor
@@ -40,26 +40,28 @@ class CompressedTensor(Packed):
         """Decode; see `Stored.read`. Whole rows are read."""
         width = self.shape[-1]
         raw = self.main.plain_bytes(rows, slice(0, self.main.shape[-1]))
-        numbers = bitfields(raw, self.bits, width)[:, columns].astype(np.float32)
-        group = self._group(columns)
-        numbers -= np.float32(1 << self.bits - 1) if self.zero is None else self._zeros(self.zero, rows)[:, group]
-        scale = self.scale.read(rows, slice(0, width))
-        numbers *= scale if scale.shape[1] == 1 else scale[:, columns] if self.groups is None else self._lines(rows)[:, group]
+        numbers = bitfields(raw, self.bits, width)[:, columns].astype(np.float32, order="C")
+        size = self.scale.block[1]
+        if self.zero is None:
+            numbers -= np.float32(1 << self.bits - 1)
+        if self.groups is not None:
+            group = self._group(self.groups, columns)
+            if self.zero is not None:
+                numbers -= self._zeros(self.zero, rows)[:, group]
+            numbers *= self.scale.read(rows, slice(0, width))[:, ::size][:, group]
+            return numbers
+        if self.zero is not None:
+            held = slice(columns.start // size, -(-columns.stop // size))
+            by_group(np.subtract, numbers, self._zeros(self.zero, rows)[:, held], size, columns.start)
+        numbers *= self.scale.read(rows, columns)
         return numbers
 
-    def _group(self, columns: slice) -> NDArray[np.int64]:
+    def _group(self, groups: StoredTensor, columns: slice) -> NDArray[np.int64]:
         """Return the group of each column."""
-        if self.groups is None:
-            return np.arange(columns.start, columns.stop) // self.scale.block[1]
-        group = flat(self.groups, columns.start, columns.stop).view("<i4").astype(np.int64)
+        group = flat(groups, columns.start, columns.stop).view("<i4").astype(np.int64)
         if group.size and not (group.min() >= 0 and group.max() < self.scale.across):
-            self.refuse(f"{quote(self.groups.name)} names a group beyond the {self.scale.across} there are")
+            self.refuse(f"{quote(groups.name)} names a group beyond the {self.scale.across} there are")
         return group
-
-    def _lines(self, rows: slice) -> Float32:
-        """Return all scales of some rows, (rows, groups)."""
-        steps = self.scale.block[1]
-        return self.scale.read(rows, slice(0, self.shape[-1]))[:, ::steps]
 
     def _zeros(self, zero: StoredTensor, rows: slice) -> Float32:
         """Return the zero points of some rows, float32 of shape (rows, groups)."""

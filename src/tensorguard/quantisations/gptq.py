@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from tensorguard.errors import quote
 from tensorguard.quantisations.base import Found, Packed, Parts, settings
-from tensorguard.quantisations.bits import bitfields
+from tensorguard.quantisations.bits import bitfields, by_group
 from tensorguard.tensors.base import Float32
 from tensorguard.tensors.storage import StoredTensor
 
@@ -44,11 +44,16 @@ class GptqTensor(Packed):
         """Decode; see `Stored.read`. One short read for each packed row: the file holds the matrix turned."""
         count = self.scales.shape[0]
         group = self._groups(columns, count)
-        numbers = self._numbers(rows, columns).astype(np.float32)
-        zeros = self._zeros(rows)
-        scales = self.scales.read(slice(0, count), rows).T
-        numbers -= np.take(zeros, group, axis=1)
-        numbers *= np.take(scales, group, axis=1)
+        numbers = self._numbers(rows, columns).astype(np.float32, order="C")
+        zeros, scales = self._zeros(rows), self.scales.read(slice(0, count), rows).T
+        runs = np.arange(columns.start, columns.stop) // self.size
+        if np.array_equal(group, runs) and group.size:
+            held = slice(int(runs[0]), int(runs[-1]) + 1)
+            by_group(np.subtract, numbers, zeros[:, held], self.size, columns.start)
+            by_group(np.multiply, numbers, scales[:, held], self.size, columns.start)
+        else:
+            numbers -= np.take(zeros, group, axis=1)
+            numbers *= np.take(scales, group, axis=1)
         return numbers
 
     def _numbers(self, rows: slice, columns: slice) -> NDArray[np.uint8]:

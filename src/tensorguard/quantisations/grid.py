@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tensorguard.quantisations.base import flat
 from tensorguard.quantisations.bits import power_of_two
@@ -47,9 +46,13 @@ class Grid:
         raw = flat(self.numbers, low * self.across, high * self.across)
         values = power_of_two(raw) if self.numbers.dtype == "U8" else decode(raw, self.numbers.dtype)
         values = values.reshape(-1, self.across)
-        group: NDArray[np.int64] = np.arange(columns.start, columns.stop) // self.block[1]
         if self.across > 1:
-            values = np.take(values, group, axis=1)
+            first, last = columns.start // self.block[1], -(-columns.stop // self.block[1])
+            offset = columns.start - first * self.block[1]
+            spread = np.repeat(values[:, first:last], self.block[1], axis=1)
+            values = spread[:, offset : offset + columns.stop - columns.start]
+        if len(values) == len(line):
+            return values
         lines: Float32 = values[line - low]
         return lines
 

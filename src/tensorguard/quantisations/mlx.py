@@ -11,7 +11,7 @@ import ml_dtypes
 import numpy as np
 
 from tensorguard.quantisations.base import Found, Packed, Parts
-from tensorguard.quantisations.bits import E2M1, bitfields, power_of_two
+from tensorguard.quantisations.bits import E2M1, bitfields, by_group, power_of_two
 from tensorguard.tensors.base import Float32
 from tensorguard.tensors.decoding import decode
 from tensorguard.tensors.storage import StoredTensor
@@ -42,17 +42,17 @@ class MlxTensor(Packed):
         raw = self.main.plain_bytes(rows, slice(0, self.main.shape[-1]))
         numbers = bitfields(raw, self.bits, self.shape[-1])[:, columns]
         groups = slice(columns.start // self.size, -(-columns.stop // self.size))
-        group = np.arange(columns.start, columns.stop) // self.size - groups.start
         if self.biases is not None:
-            values = numbers.astype(np.float32)
-            values *= self.scales.read(rows, groups)[:, group]
-            values += self.biases.read(rows, groups)[:, group]
+            values = numbers.astype(np.float32, order="C")
+            by_group(np.multiply, values, self.scales.read(rows, groups), self.size, columns.start)
+            by_group(np.add, values, self.biases.read(rows, groups), self.size, columns.start)
             return values
         scales = self.scales.plain_bytes(rows, groups)
         values = (
             E2M1[numbers] if self.bits == 4 else np.ascontiguousarray(numbers).view(ml_dtypes.float8_e4m3fn).astype(np.float32)
         )
-        values *= (decode(scales, "F8_E4M3") if self.size == 16 else power_of_two(scales))[:, group]
+        own = decode(scales, "F8_E4M3") if self.size == 16 else power_of_two(scales)
+        by_group(np.multiply, values, own, self.size, columns.start)
         return values
 
 

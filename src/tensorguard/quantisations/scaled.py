@@ -6,10 +6,14 @@ W = (q - zero) * scale, the scale one for the tensor, for a row, for a group of 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
 
 from tensorguard.quantisations.base import Found, Packed, Parts, settings
 from tensorguard.quantisations.grid import Grid, grid
 from tensorguard.tensors.base import Float32
+from tensorguard.tensors.decoding import decode
 
 TITLES = {"F8_E4M3": "FP8-E4M3", "F8_E5M2": "FP8-E5M2", "I8": "INT8"}
 """What a dtype is called once its scales are applied."""
@@ -17,6 +21,12 @@ TITLES = {"F8_E4M3": "FP8-E4M3", "F8_E5M2": "FP8-E5M2", "I8": "INT8"}
 _SCALES = ("_scale_inv", "_scale")
 _FLOATS = ("F32", "F16", "BF16", "F64")
 _ACTIVATIONS = ("input_scale", "output_scale", "activation_scale", "input_zero_point", "output_zero_point", "input_scale_ub")
+
+
+@cache
+def _every_byte(dtype: str) -> Float32:
+    """Return what each of the 256 bytes stands for: a table is many times as fast as a conversion."""
+    return decode(np.arange(256, dtype=np.uint8), dtype)
 
 
 @dataclass(frozen=True)
@@ -33,7 +43,7 @@ class ScaledTensor(Packed):
 
     def block(self, rows: slice, columns: slice) -> Float32:
         """Decode; see `Stored.read`."""
-        numbers = self.main.read(rows, columns)
+        numbers = _every_byte(self.main.dtype)[self.main.plain_bytes(rows, columns)]
         if self.zero is not None:
             numbers -= self.zero.read(rows, columns)
         numbers *= self.scale.read(rows, columns)

@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from tensorguard.errors import quote_some
-from tensorguard.quantisations.base import Found, Parts, UnfitError
+from tensorguard.errors import quote, quote_some
+from tensorguard.quantisations.base import Found, Parts, UnfitError, settings
 from tensorguard.quantisations.kinds import KINDS
 from tensorguard.tensors.base import Stored
 from tensorguard.tensors.storage import StoredTensor
@@ -59,7 +59,11 @@ def unpacked(tensors: Sequence[Stored], config: Mapping[str, Any]) -> Unpacked:
     meant = tuple(found[s.name].tensor if s.name in found else s for s in tensors if s.name in found or s.name not in taken)
     notices = dict.fromkeys(notice for group in found.values() for notice in group.notices)
     counts = Counter(group.tensor.dtype for group in found.values())
-    return Unpacked(meant, (*notices, *(_sentence(title, each) for title, each in left.items())), dict(counts.most_common()))
+    told = [*notices, *(_sentence(title, each) for title, each in left.items())]
+    method = next(settings(config, "quant_method"), None)
+    if method and not found and not left:
+        told.append(f"The configuration says the weights are quantised ({quote(method, 40)}), but no tensor shows it.")
+    return Unpacked(meant, tuple(told), dict(counts.most_common()))
 
 
 def _find(stored: StoredTensor, tensors: Mapping[str, StoredTensor], config: Mapping[str, Any]) -> tuple[str, Found | str]:

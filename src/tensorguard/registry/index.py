@@ -94,7 +94,7 @@ class Index:
 
         def best(start: int) -> tuple[Ids, Vectors]:
             part = self._bits[start : start + _PART]
-            apart = np.asarray(simsimd.cdist(bits, part, metric="hamming", dtype="bin8", out_dtype="int32"))[0]
+            apart = np.asarray(simsimd.cdist(bits, part, metric="hamming", dtype="bin8", out_dtype="float32"))[0]
             ranked = min(max(len(part) // _RANKED, 2 * most), len(part))
             few = start + np.flatnonzero(apart <= np.partition(apart, ranked - 1)[ranked - 1])
             scores = np.asarray(simsimd.cdist(code, self._codes[few], "dot", out_dtype="float32"))[0] / self._lengths[few]

@@ -254,8 +254,8 @@ class Registry:
         if self.folder.exists() and not self.folder.is_dir():
             raise InputError("is not a registry: it is no folder", where=self.folder, hint="give the folder of a registry")
         if self.folder.is_dir() and not (self.folder / DATABASE).exists():
-            names = [path.name for path in self.folder.iterdir() if not path.name.startswith(DATABASE)]  # somebody may be making it
-            strange = next((name for name in names if name not in _HARMLESS), None)
+            names = {path.name for path in self.folder.iterdir()} - {*_HARMLESS}
+            strange = next((name for name in names if not name.startswith(DATABASE)), None)  # somebody may be making it now
             if strange is not None:
                 message = f"is not a registry: it holds {quote(strange)} and no {DATABASE}"
                 raise InputError(message, where=self.folder, hint="give another folder")

@@ -20,6 +20,7 @@ BROKEN = (httpcore.NetworkError, httpcore.ProtocolError, httpcore.TimeoutExcepti
 
 _REDIRECTS = (301, 302, 303, 307, 308)
 _MOST_REDIRECTS = 5
+_FAULT = "the fault is the server's: tell who runs it, or give another address"
 _TIMEOUT = {"connect": 15.0, "read": 30.0, "write": 15.0, "pool": 120.0}
 _SLOWEST = 20_000
 """Bytes a second; a transfer that is slower is broken off and tried again."""
@@ -79,11 +80,18 @@ def get(url: str, given: Origin, headers: Mapping[str, str], credentials: Creden
                 return
             first |= {name: value for name, value in received.items() if name.startswith("x-")}
             if "location" not in received:
-                raise InputError("is redirected to nowhere", where=shown(url))
-            url = urljoin(url, received["location"])
+                raise InputError("is redirected to nowhere", where=shown(url), hint=_FAULT)
+            url = _joined(url, received["location"])
             if target.scheme == "https" and origin(url).scheme != "https":
-                raise InputError("is redirected from https to plain http", where=shown(url))
-    raise InputError(f"is redirected more than {_MOST_REDIRECTS} times", where=shown(url))
+                raise InputError("is redirected from https to plain http", where=shown(url), hint=_FAULT)
+    raise InputError(f"is redirected more than {_MOST_REDIRECTS} times", where=shown(url), hint=_FAULT)
+
+
+def _joined(url: str, location: str) -> str:
+    try:
+        return urljoin(url, location)
+    except ValueError as error:
+        raise InputError("is redirected to what is no address", where=shown(url), hint=_FAULT) from error
 
 
 def _until(response: httpcore.Response, deadline: float) -> Iterator[bytes]:

@@ -208,16 +208,6 @@ class HttpFile:
         self._begin()
 
 
-def open_url(url: str) -> HttpFile:
-    """Open a file that the user gave the address of.
-
-    Raises:
-        NotFoundError: It is not there.
-        InputError: It is no address, or its server does not know ranges.
-    """
-    return HttpFile(url, origin(url))
-
-
 def _tag(value: str) -> str:
     """Return an ETag without its quotes and its mark of weakness."""
     return value.strip().removeprefix("W/").strip('"')

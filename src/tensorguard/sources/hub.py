@@ -21,32 +21,15 @@ from tensorguard.sources.base import Source
 from tensorguard.sources.exchange import BROKEN, Reply, SlowError, get, refused
 from tensorguard.sources.http import HttpFile
 from tensorguard.sources.local import LocalFile
+from tensorguard.sources.names import Name, endpoint
 from tensorguard.sources.network import Origin, origin
 from tensorguard.sources.remote import Location, RemotePath
 from tensorguard.sources.retries import Attempts
 from tensorguard.sources.traffic import TRAFFIC
 
-ENDPOINT = "https://huggingface.co"
 _COMMIT = re.compile("[0-9a-f]{40,64}")
 _TRUE = frozenset({"1", "on", "yes", "true"})
 _LATER = (408, 425, 429, 500, 502, 503, 504)
-
-
-class Name(NamedTuple):
-    """What a user calls a model on the hub.
-
-    Attributes:
-        repository: `org/name`.
-        revision: A branch, a tag or a commit; empty for `main`.
-        path: A file or folder in it; empty for all of it.
-    """
-
-    repository: str
-    revision: str = ""
-    path: str = ""
-
-    def __str__(self) -> str:
-        return self.repository + (f"@{self.revision}" if self.revision else "") + (f"/{self.path}" if self.path else "")
 
 
 class _File(NamedTuple):
@@ -84,7 +67,7 @@ class HubRepository:
     def _cached(self, path: str) -> Source | None:
         from huggingface_hub import try_to_load_from_cache
 
-        found = try_to_load_from_cache(self.repository, path, revision=self.commit)
+        found = try_to_load_from_cache(self.repository, path, cache_dir=_cache(), revision=self.commit)
         if not isinstance(found, str):
             return None
         source = LocalFile(Path(found), f"{self.where}/{path}")
@@ -102,11 +85,6 @@ class HubRepository:
             linked=linked,
             credentials=functools.partial(_token_for, origin(self._endpoint)),
         )
-
-
-def endpoint() -> str:
-    """Return the hub's address: that of HF_ENDPOINT, or huggingface.co."""
-    return (os.environ.get("HF_ENDPOINT") or ENDPOINT).rstrip("/")
 
 
 def open_repository(name: Name) -> Location:
@@ -202,10 +180,7 @@ def _token_for(hub: Origin, target: Origin) -> Mapping[str, str]:
 
 def _cached_snapshot(name: Name) -> Path:
     """Return where the hub's tools keep a downloaded revision."""
-    from huggingface_hub import constants
-
-    cache = os.environ.get("HF_HUB_CACHE") or constants.HF_HUB_CACHE
-    folder = Path(cache) / f"models--{name.repository.replace('/', '--')}"
+    folder = _cache() / f"models--{name.repository.replace('/', '--')}"
     revision = name.revision or "main"
     named = folder / "refs" / revision
     if ".." in named.parts:
@@ -223,6 +198,13 @@ def _cached_snapshot(name: Name) -> Path:
             hint="unset HF_HUB_OFFLINE",
         )
     return found / name.path if name.path else found
+
+
+def _cache() -> Path:
+    """Return where the hub's tools keep what they download."""
+    from huggingface_hub import constants
+
+    return Path(os.environ.get("HF_HUB_CACHE") or constants.HF_HUB_CACHE)
 
 
 def _nanoseconds(moment: object) -> int:

@@ -22,6 +22,14 @@ class Repository(Protocol):
         """What to call it in messages, where the name of a file may follow."""
 
     @property
+    def repository(self) -> str:
+        """`org/name` on the hub; empty elsewhere."""
+
+    @property
+    def commit(self) -> str:
+        """The commit that is read, if it is one on the hub; else empty."""
+
+    @property
     def files(self) -> Mapping[str, int]:
         """Every file's path in it, and its size in bytes; the paths are untrusted, but lead nowhere else."""
 

@@ -41,7 +41,7 @@ def link(attention: Sequence[Block], ffn: Sequence[Block], embed: Series | None,
     blocks = [dict(block) for block in values]
     if keys:
         likeness = sum(weight * _likeness(seen(values, "v"), seen(keys, role)) for role, weight in (("k", 1.0), ("q", 0.5)))
-        for i, j in assigned(likeness):
+        for i, j in assigned(np.asarray(likeness)):
             blocks[i] |= keys[j]
     likeness = _likeness(seen(blocks, "o"), seen(ffn, "down" if "down" in ffn[0] else "fc_out"))
     reading = [role for role in ("q", "k", "v", "qkv") if role in blocks[0]]

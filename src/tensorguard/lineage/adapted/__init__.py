@@ -1,0 +1,1 @@
+"""Low-rank adapters without their base: against each other, against whole models, and against what a registry holds."""

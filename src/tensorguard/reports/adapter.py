@@ -1,0 +1,217 @@
+"""What `adapter` tells: two adapters, an adapter in a model, or the bases that an adapter fits."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from tensorguard.errors import quote
+from tensorguard.lineage.adapted.contained import Containment
+from tensorguard.lineage.adapted.layers import ANSWERS, Correspondence
+from tensorguard.lineage.adapted.pair import ALARM, AdapterPair
+from tensorguard.reports.charts import Headline, Tone
+from tensorguard.reports.document import Cell, Document, Table
+from tensorguard.reports.wording import p_value
+
+if TYPE_CHECKING:
+    from tensorguard.api.adapters import Adapter, Candidate
+
+_MOST = 50
+_LAYERS = (
+    "The test of layers: do the inner directions of the adapter's layer i (heads, neurons) lie where those of layer i of the other lie, "
+    "more than where those of its other layers lie? Under the null, another base, permuting layers changes nothing."
+)
+_RELATED = {
+    "identical": "are identical: equal factors, equal scales",
+    "same-weights": "add the same up to rounding",
+    "derived": "are one adapter at two times: one was trained on, or both come from one run",
+    "same-start": "began from the same random numbers (one seed), and were trained apart",
+    "independent": "were trained independently of each other",
+    "inconclusive": "cannot be told apart from independent ones, nor from derived ones",
+}
+_IN_MODEL = {
+    "merged": "is merged into",
+    "same-direction": "is in part in",
+    "base": "is not in",
+    "not-merged": "is not in",
+    "inconclusive": "may be in",
+}
+_TONES: dict[str, Tone] = {
+    "identical": "linked",
+    "same-weights": "linked",
+    "derived": "linked",
+    "merged": "linked",
+    "same-start": "shared",
+    "same-direction": "shared",
+    "base": "shared",
+    "independent": "clear",
+    "not-merged": "clear",
+    "inconclusive": "unknown",
+    "base found": "linked",
+    "dimensions only": "unknown",
+    "no base": "clear",
+}
+
+
+def pair_report(first: "Adapter", second: "Adapter", found: AdapterPair) -> Document:
+    """Return the document of two adapters."""
+    summary = f"{quote(first.name)} and {quote(second.name)} {_RELATED[found.verdict]}{_start(found)}."
+    if found.verdict in ("same-start", "independent", "inconclusive"):
+        summary += f" {_one_base(found.layers)}"
+    facts: list[list[Cell]] = [
+        ["common matrices", len(found.matrices)],
+        ["only in the first, only in the second", f"{found.only[0]}, {found.only[1]}"],
+        ["cosine of what they add", _rounded(found.cosine)],
+        ["relative difference", _rounded(found.difference)],
+        ["mean cosine of A as it stands", _rounded(found.start)],
+        ["log10 p of that, at most", round(found.start_log10_p, 1) + 0.0],
+        ["layers answer: z", _z(found.layers)],
+        ["log10 p of that", round(found.layers.log10_p, 1) + 0.0],
+    ]
+    rows: list[list[Cell]] = [
+        [
+            each.role,
+            each.layer,
+            f"{each.ranks[0]}, {each.ranks[1]}",
+            _rounded(each.cosine),
+            _rounded(each.difference),
+            _rounded(each.rows),
+            _rounded(each.columns),
+            _rounded(each.start),
+        ]
+        for each in found.matrices
+    ]
+    columns = ("role", "layer", "ranks", "cosine", "difference", "row spaces", "column spaces", "A as it stands")
+    note = "Exact, by the factors. Spaces: mean squared cosine of the principal angles; independent ones have rank / width."
+    tables = [Table("What was found", ("measure", "value"), facts, _LAYERS), Table("Matrix by matrix", columns, rows, note, 2)]
+    result = {"adapter": first.name, "other": second.name, "pair": found, "model": None, "bases": None}
+    return _document(first, summary, result, tables, found.verdict, (first, second))
+
+
+def model_report(adapter: "Adapter", model: str, base: str | None, found: Containment) -> Document:
+    """Return the document of an adapter and a whole model."""
+    summary = f"{quote(adapter.name)} {_IN_MODEL[found.verdict]} {quote(model)}"
+    if found.share is not None and found.low is not None and found.high is not None:
+        summary += f": {found.share:.2f} of it (99 % interval {found.low:.2f} to {found.high:.2f})"
+    if found.explained is not None:
+        summary += f", which explains {found.explained:.0%} of what the model is beyond its base"
+    summary += f". {_its_base(found.layers)}"
+    rows: list[list[Cell]] = [[s.role, s.layer, _rounded(s.share), _rounded(s.explained)] for s in found.matrices]
+    note = "Share: 1 where what the adapter adds was added once. Explained: squared cosine with the model's difference from the base."
+    tables = [
+        Table(
+            "What was found",
+            ("measure", "value"),
+            [
+                ["matrices", len(found.matrices)],
+                ["places that the model does not have", found.missing],
+                ["layers answer: z", _z(found.layers)],
+                ["log10 p of that", round(found.layers.log10_p, 1) + 0.0],
+            ],
+            _LAYERS,
+        ),
+        Table("Matrix by matrix", ("role", "layer", "share", "explained"), rows, note, 2),
+    ]
+    result = {"adapter": adapter.name, "other": model, "pair": None, "model": found, "bases": None}
+    return _document(adapter, summary, result, tables, found.verdict, (adapter,), [model] if base is None else [model, base])
+
+
+def bases_report(adapter: "Adapter", found: Sequence["Candidate"]) -> Document:
+    """Return the document of an adapter held against a registry."""
+    fitting = [each for each in found if each.fit.fits]
+    answering = [each for each in fitting if each.answers]
+    entries = f"{len(found):,} model{'' if len(found) == 1 else 's'} of the registry"
+    if not fitting:
+        summary = f"{quote(adapter.name)} fits none of {entries}."
+        word = "no base"
+    elif answering:
+        best = answering[0]
+        summary = (
+            f"{quote(adapter.name)} was trained on {quote(best.name)} or a relative of it ({p_value(best.log10_p)}, corrected for "
+            f"{len(fitting)} that fit); by dimensions alone {len(fitting)} of {entries} would do."
+        )
+        word = "base found"
+    else:
+        summary = f"Dimensions only: {len(fitting)} of {entries} fit {quote(adapter.name)}; the weights do not tell which."
+        word = "dimensions only"
+    rows: list[list[Cell]] = [
+        [each.name, each.fit.checked, _z(each.layers) if each.layers else None, round(each.log10_p, 1) + 0.0, _word(each)]
+        for each in fitting[:_MOST]
+    ]
+    strangers = [each for each in found if not each.fit.fits]
+    others: list[list[Cell]] = [[each.name, each.fit.reason] for each in strangers[:_MOST]]
+    tables = [Table("Bases that fit", ("model", "matrices", "z", "log10 p", "weights"), rows, _LAYERS)] if rows else []
+    if others:
+        more = len(strangers) - len(others)
+        tables.append(
+            Table("Bases that do not fit", ("model", "why"), others, f"{more} more; --json lists all." if more else "")
+        )
+    result = {"adapter": adapter.name, "other": None, "pair": None, "model": None, "bases": [_machine(each) for each in found]}
+    claim = f" Its configuration names {quote(adapter.named_base)}." if adapter.named_base else ""
+    return _document(adapter, summary + claim, result, tables, word, (adapter,))
+
+
+def _document(
+    adapter: "Adapter",
+    summary: str,
+    result: object,
+    tables: Sequence[Table],
+    word: str,
+    adapters: Sequence["Adapter"],
+    models: Sequence[str] = (),
+) -> Document:
+    locations = [*(each.location for each in adapters), *models]
+    return Document(
+        kind="adapter",
+        title=f"The adapter {quote(adapter.name)}",
+        summary=summary,
+        result=result,
+        inputs=[{"model": place} for place in locations],
+        notices=[notice for each in adapters for notice in each.notices],
+        tables=tables,
+        headline=Headline(word, _TONES[word]),
+    )
+
+
+def _machine(candidate: "Candidate") -> dict[str, object]:
+    return {
+        "name": candidate.name,
+        "fits": candidate.fit.fits,
+        "reason": candidate.fit.reason,
+        "checked": candidate.fit.checked,
+        "layers": candidate.layers,
+        "log10_p": candidate.log10_p,
+        "answers": candidate.answers,
+    }
+
+
+def _start(found: AdapterPair) -> str:
+    if found.start is None or found.start_log10_p >= ALARM:
+        return ""
+    return f" (their A agree, cosine {found.start:.2f}, {p_value(found.start_log10_p)}, exact)"
+
+
+def _one_base(layers: Correspondence) -> str:
+    if layers.test is None:
+        return "Too few layers to tell whether their bases are one."
+    if layers.log10_p < ANSWERS:
+        return f"They were trained on one base, or on relatives ({p_value(layers.log10_p)})."
+    return "Nothing says that they were trained on one base."
+
+
+def _its_base(layers: Correspondence) -> str:
+    if layers.test is None:
+        return "Too few layers to tell whether it was trained on this model or a relative."
+    if layers.log10_p < ANSWERS:
+        return f"It was trained on this model or a relative ({p_value(layers.log10_p)})."
+    return "Nothing says that it was trained on this model or a relative."
+
+
+def _word(candidate: "Candidate") -> str:
+    return "the base or a relative" if candidate.answers else "do not tell"
+
+
+def _z(layers: Correspondence) -> float | None:
+    return round(layers.test.z, 1) + 0.0 if layers.test else None
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 3) + 0.0
