@@ -5,9 +5,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from safetensors.numpy import save_file
 
-from support.checkpoints import llama, save
+from support.checkpoints import Arrays, llama, save
 from support.commands import CommandLine
+from support.containers import save_index
 from support.hub_server import COMMIT, Hub, serving
 from tensorguard.fingerprint.file import read_fingerprint
 from tensorguard.registry.catalogue import COLUMNS
@@ -26,6 +28,17 @@ def hub(models: Path, kin: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     with serving({f"org/{folder.name}": folder for folder in (*models.iterdir(), *kin.iterdir()) if folder.is_dir()}) as served:
         monkeypatch.setenv("HF_ENDPOINT", served.url)
         yield served
+
+
+def shard(folder: Path, tensors: Arrays, count: int) -> None:
+    """Write a model in several files with their index."""
+    folder.mkdir()
+    names = [f"model-{number:05}-of-{count:05}.safetensors" for number in range(1, count + 1)]
+    held = {name: list(tensors)[number::count] for number, name in enumerate(names)}
+    for name, inside in held.items():
+        save_file({tensor: tensors[tensor] for tensor in inside}, folder / name)
+    save_index(folder, {tensor: name for name, inside in held.items() for tensor in inside})
+    (folder / "config.json").write_text('{"model_type": "llama", "num_attention_heads": 4, "num_key_value_heads": 2}')
 
 
 @pytest.mark.parametrize("name", ["llama", "guanaco", "gpt2"])
@@ -49,6 +62,17 @@ def test_a_large_model_is_inspected_by_its_header(hub: Hub, cli: CommandLine, tm
     assert hub.bytes_sent() < 0.1 * size
 
 
+def test_shards_are_found_by_their_index_and_read_by_their_headers(hub: Hub, cli: CommandLine, tmp_path: Path) -> None:
+    save(tmp_path / "whole", llama(width=256))
+    shard(tmp_path / "sharded", llama(width=256), 5)
+    hub.repositories["org/sharded"] = tmp_path / "sharded"
+    assert cli("compare", "org/sharded", tmp_path / "whole", "--json").json()["result"]["pairs"][0]["verdict"] == "same-weights"
+    (tmp_path / "sharded" / "model-00003-of-00005.safetensors").unlink()
+    hubs._listed.cache_clear()
+    answer = cli("inspect", "org/sharded")
+    assert (answer.code, "model-00003" in answer.err) == (3, True)
+
+
 @pytest.mark.parametrize("name", ["llama", "guanaco"])
 def test_a_fingerprint_is_that_of_the_files(hub: Hub, cli: CommandLine, models: Path, tmp_path: Path, name: str) -> None:
     assert cli("fingerprint", f"org/{name}", "-o", tmp_path / "remote").code == 0
@@ -64,6 +88,28 @@ def test_remote_and_local_models_are_compared(hub: Hub, cli: CommandLine, models
     answer = cli("compare", "org/llama", models / "llama", "--json")
     assert answer.code == 0
     assert answer.json()["result"]["pairs"][0]["verdict"] == "identical"
+
+
+def test_a_remote_model_is_scanned_and_checked(hub: Hub, cli: CommandLine, models: Path, tmp_path: Path) -> None:
+    known = tmp_path / "known"
+    assert cli("registry", "add", models / "llama", models / "bert", "--registry", known).code == 0
+    assert "org/llama" in str(cli("scan", "org/llama", "--registry", known, "--json").json()["result"])
+    assert "'llama'" in cli("scan", "org/llama", "--registry", known).out
+    (models / "llama" / "README.md").write_text("---\nlicense: mit\n---\nA model.\n")
+    try:
+        hubs._listed.cache_clear()
+        answer = cli("check", "org/llama", "--registry", known, "--json")
+    finally:
+        (models / "llama" / "README.md").unlink()
+    assert answer.code == 0, answer.err
+    assert "README.md" in answer.out
+    assert any(request.path.endswith("/README.md") for request in hub.of("hub"))
+
+
+def test_a_name_is_added_with_its_commit(hub: Hub, cli: CommandLine, tmp_path: Path) -> None:
+    assert cli("registry", "add", "org/llama", "--registry", tmp_path / "known").code == 0
+    shown = cli("registry", "show", "org/llama", "--registry", tmp_path / "known", "--json")
+    assert COMMIT in shown.out
 
 
 def test_several_models_are_read_by_processes(hub: Hub, cli: CommandLine, tmp_path: Path) -> None:

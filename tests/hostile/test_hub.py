@@ -77,16 +77,16 @@ def test_the_address_that_was_checked_is_the_one_connected_to(monkeypatch: pytes
         asked.append(host)
         return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port)) for address in next(answers)]
 
-    class Stop(Exception): ...
+    class StopError(Exception): ...
 
     def connect(_: object, host: str, *__: object) -> None:
         connected.append(host)
-        raise Stop
+        raise StopError
 
     monkeypatch.setattr(network.socket, "getaddrinfo", resolve)
     monkeypatch.setattr(network.httpcore.SyncBackend, "connect_tcp", connect)
     backend = network._Checked(secure=True, private=False, through_proxy=False)
-    with pytest.raises(Stop):
+    with pytest.raises(StopError):
         backend.connect_tcp("rebinding.example", 443)
     assert (asked, connected) == (["rebinding.example"], ["93.184.216.34"])
     with pytest.raises(InputError, match=r"private address 127\.0\.0\.1"):
@@ -110,6 +110,7 @@ def test_the_address_that_was_checked_is_the_one_connected_to(monkeypatch: pytes
         "fc00::1",
         "::ffff:127.0.0.1",
         "2002:7f00:1::",
+        "64:ff9b::7f00:1",
     ],
 )
 def test_addresses_that_are_not_public_are_refused(address: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -42,14 +42,17 @@ class Trouble:
         failing: How many times 503 comes first.
         broken: How many transfers end after half of their bytes.
         forgotten: How many CDN addresses have expired.
+        crawling: How many transfers take 20 ms for each 4 kB.
         plain: The CDN ignores Range.
         short: Content-Range says one byte less than asked for.
         wrong_length: Content-Length says more than comes.
         unsatisfiable: The CDN answers 416.
         endless_redirects: The file redirects to itself.
         elsewhere: Where files redirect to, instead of the CDN.
-        etag: What the CDN calls every file; changes at the second request if `changing`.
+        changing: The CDN calls the file otherwise from the second answer on.
+        grows: The file is a byte longer from the second answer on.
         linked: What the hub calls every file.
+        listing: What the API answers instead of the truth.
         delay: Seconds before each answer.
     """
 
@@ -60,6 +63,7 @@ class Trouble:
     failing: int = 0
     broken: int = 0
     forgotten: int = 0
+    crawling: int = 0
     plain: bool = False
     short: bool = False
     wrong_length: bool = False
@@ -69,7 +73,6 @@ class Trouble:
     changing: bool = False
     grows: bool = False
     linked: str = ""
-    no_listing: bool = False
     listing: Any = None
     delay: float = 0.0
 
@@ -218,8 +221,11 @@ class _Handler(BaseHTTPRequestHandler):
         for name, value in {"Content-Length": str(len(body)), **(headers or {})}.items():
             self.send_header(name, value)
         self.end_headers()
-        for start in range(0, len(body), 1 << 16):
-            piece = body[start : start + (1 << 16)]
+        crawls = status == 206 and self.hub.take("crawling")
+        step = 1 << 12 if crawls else 1 << 16
+        for start in range(0, len(body), step):
+            time.sleep(0.02 * crawls)
+            piece = body[start : start + step]
             self.request_made.sent += len(piece)
             self.wfile.write(piece)
         if broken:

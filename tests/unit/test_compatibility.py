@@ -24,6 +24,7 @@ KNOWN = licences()
         ("apache-2.0", "modified-mit", "has a limit of users or revenue"),
         ("apache-2.0", "mrl", "allows no commercial use"),
         ("gemma", "llama3.1", "prescribes words to display"),
+        ("agpl-3.0", "gpl-3.0", "wants derivatives under the same licence"),
         ("cc0-1.0", "apache-2.0", "wants its notices kept"),
         ("cc0-1.0", "mit", "wants its text kept"),
         ("unlicense", "cc-by-nc-4.0", "allows no commercial use"),
@@ -42,7 +43,7 @@ def test_what_is_dropped(claimed: str, parent: str, because: str) -> None:
     [
         ("llama3.1", "apache-2.0"), ("mit", "apache-2.0"), ("cc-by-nc-4.0", "mit"), ("mit", "cc-by-4.0"), ("mit", "unlicense"),
         ("openrail", "bigscience-bloom-rail-1.0"), ("bigcode-openrail-m", "creativeml-openrail-m"), ("gpl-3.0", "cc-by-sa-4.0"),
-        ("cc-by-nc-sa-4.0", "cc-by-nc-4.0"), ("agpl-3.0", "gpl-3.0"), ("llama3.3", "llama3.1"),
+        ("cc-by-nc-sa-4.0", "cc-by-nc-4.0"), ("llama3.3", "llama3.1"),
     ],
 )  # fmt: skip
 def test_what_carries_on(claimed: str, parent: str) -> None:

@@ -10,13 +10,14 @@ import pytest
 
 from support.hub_server import Hub, serving
 from tensorguard.errors import InputError, NotFoundError, TensorGuardError
+from tensorguard.sources import exchange, retries
 from tensorguard.sources import hub as hubs
-from tensorguard.sources import retries
 from tensorguard.sources.base import Source
 from tensorguard.sources.http import FIRST_BYTES, HttpFile
 from tensorguard.sources.hub import open_repository
 from tensorguard.sources.names import Name
 from tensorguard.sources.remote import RemotePath
+from tensorguard.sources.traffic import TRAFFIC
 
 SIZE = 5_000_000
 
@@ -137,6 +138,16 @@ def test_a_broken_transfer_goes_on_where_it_broke_off(hub: Hub, content: bytes) 
     assert hub.bytes_sent() - before == 2_000_000
 
 
+def test_a_transfer_that_crawls_is_given_up_and_gone_on_with(hub: Hub, content: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = weights()
+    source.read_at(0, 10)
+    hub.trouble.crawling = 1
+    monkeypatch.setattr(exchange, "_SLOWEST", 10_000_000)
+    monkeypatch.setitem(exchange._TIMEOUT, "read", 1.0)
+    assert source.read_at(1_000_000, 2_000_000).tobytes() == content[1_000_000:3_000_000]
+    assert len(hub.waits) == 1  # type: ignore[attr-defined]
+
+
 def test_an_address_that_expired_is_asked_for_again(hub: Hub, content: bytes) -> None:
     source = weights()
     source.read_at(0, 10)
@@ -181,9 +192,13 @@ def test_it_gives_up_after_some_tries(hub: Hub) -> None:
 def test_a_wrong_or_changed_file_is_refused(hub: Hub, trouble: str, value: object, message: str) -> None:
     source = weights()
     setattr(hub.trouble, trouble, value)
-    with pytest.raises(InputError, match=message) as caught:
+
+    def read() -> None:
         source.read_at(0, 10)
-        source.read_at(2_000_000, 10)
+        source.read_at(2_000_000, 10)  # some are seen at the second answer only
+
+    with pytest.raises(InputError, match=message) as caught:
+        read()
     assert caught.value.hint
     assert sum(request.sent for request in hub.of("cdn") if request.status == 206) <= 2 * FIRST_BYTES
 
@@ -218,3 +233,32 @@ def test_errors_are_of_the_one_tree(hub: Hub) -> None:
         with pytest.raises(TensorGuardError) as caught:
             open_repository(name)
         assert caught.value.exit_code == 4
+
+
+class Heard:
+    """A listener that writes down what it hears."""
+
+    def __init__(self) -> None:
+        self.events: list[tuple[object, ...]] = []
+
+    def start(self, task: str, total: int, unit: str) -> None:
+        self.events.append(("start", total, unit))
+
+    def advance(self, task: str, amount: int) -> None:
+        self.events.append(("advance", amount))
+
+    def finish(self, task: str) -> None:
+        self.events.append(("finish",))
+
+
+def test_bytes_are_counted_and_told(hub: Hub) -> None:
+    source, heard = weights(), Heard()
+    TRAFFIC.reset()
+    with TRAFFIC.heard_by(heard):
+        source.read_at(1_000_000, 1_000_000)
+    assert (heard.events[0], heard.events[-1]) == (("start", 0, "bytes"), ("finish",))
+    assert sum(int(str(event[1])) for event in heard.events if event[0] == "advance") == 1_000_000
+    assert (TRAFFIC.read, TRAFFIC.offered) == (1_000_000, SIZE)
+    with TRAFFIC.heard_by(silent := Heard()):
+        source.read_at(1_500_000, 0)
+    assert not silent.events

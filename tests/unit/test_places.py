@@ -1,6 +1,5 @@
 """What is a path, what is a name of the hub, what an address."""
 
-import os
 from pathlib import Path
 
 import pytest
@@ -42,7 +41,7 @@ def test_names_of_the_hub(given: str, meant: Name | None, tmp_path: Path, monkey
 def test_what_is_here_goes_before_unless_the_hub_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "org").mkdir()
-    os.symlink("nowhere", tmp_path / "org" / "name")
+    (tmp_path / "org" / "name").symlink_to("nowhere")
     assert hub_name("org/name") is None
     assert hub_name("hf://org/name") == Name("org/name")
     with pytest.raises(NotFoundError):

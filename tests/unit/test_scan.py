@@ -1,6 +1,5 @@
 """A model against known ones: who is found, who is named, what it costs to have searched, and what a secret key takes back."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from math import log10
 
@@ -138,11 +137,11 @@ def test_only_so_many_are_compared_in_full(family: Prints) -> None:
 
 
 @pytest.fixture(scope="module")
-def keyed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prints]:
+def keyed(tmp_path_factory: pytest.TempPathFactory) -> Prints:
     folder = kin.write(tmp_path_factory.mktemp("keyed"))
     settings = Settings(key=Key(b"sixteen secret bytes"))
     names = ("base", "tuned-a", "stranger")
-    yield {name: fingerprint_model(folder / name, settings=settings, workers=1) for name in names}
+    return {name: fingerprint_model(folder / name, settings=settings, workers=1) for name in names}
 
 
 def test_a_secret_key_confirms_a_true_link(family: Prints, keyed: Prints) -> None:

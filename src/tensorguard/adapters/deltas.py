@@ -75,6 +75,7 @@ class _Product:
     where: str
     shape: tuple[int, ...]
     low: LowRank
+    embedding: bool
     dtype: str = "F32"
 
     def read(self, rows: slice, columns: slice) -> Float32:
@@ -107,7 +108,7 @@ def _product(settings: Settings, factors: Factors, where: str) -> _Product:
     scale = settings.scale(factors.module, rank, root=settings.flag("use_rslora"))
     turned = embedding or settings.flag("fan_in_fan_out")
     shape = (down.shape[1], up.shape[0]) if turned else (up.shape[0], down.shape[1])
-    return _Product(f"{factors.module}.weight", where, shape, LowRank(up, down, scale, turned))
+    return _Product(f"{factors.module}.weight", where, shape, LowRank(up, down, scale, turned), embedding)
 
 
 def _placed(products: Sequence[_Product]) -> tuple[Delta, ...]:
@@ -115,14 +116,13 @@ def _placed(products: Sequence[_Product]) -> tuple[Delta, ...]:
 
     Which way round a base stores its matrices (GPT-2: in x out) the configuration may have wrong; a table of names that fits knows.
     """
-    tried = products, [replace(product, low=_flipped(product.low), shape=product.shape[::-1]) for product in products]
-    for each in tried:
+    for each in (products, [_flipped(product) for product in products]):
+        by_name = {product.name: product for product in each}
         view = canonical_view(list[Stored](each), {}, "safetensors")
-        if view.architecture != BY_STRUCTURE:
+        if view.architecture != BY_STRUCTURE and all(_agree(weight, by_name[weight.name]) for weight in view.weights):
             break
     else:
         return tuple(_unplaced(product) for product in products)
-    by_name = {product.name: product for product in each}
     placed = {weight.name for weight in view.weights}
     read = {name: _factors(by_name[name]) for name in placed}
     found = [_part(weight, by_name[weight.name], *read[weight.name]) for weight in view.weights]
@@ -130,7 +130,7 @@ def _placed(products: Sequence[_Product]) -> tuple[Delta, ...]:
 
 
 def _part(weight: Weight, product: _Product, up: Array, down: Array) -> Delta:
-    if weight.transposed != product.low.turned:  # an embedding: stored as tokens x width
+    if product.embedding:  # W is tokens x width, and B A its transpose
         up, down = down.T, up.T
     rows = weight.order.indices(0, weight.shape[0])
     columns = slice(weight.first, weight.first + weight.shape[1]) if weight.transposed else slice(0, weight.shape[1])
@@ -147,5 +147,11 @@ def _factors(product: _Product) -> tuple[Array, Array]:
     return matrix(product.low.up).astype(np.float64), matrix(product.low.down).astype(np.float64)
 
 
-def _flipped(low: LowRank) -> LowRank:
-    return replace(low, turned=not low.turned)
+def _agree(weight: Weight, product: _Product) -> bool:
+    return product.embedding or weight.transposed == product.low.turned
+
+
+def _flipped(product: _Product) -> _Product:
+    if product.embedding:
+        return product
+    return replace(product, low=replace(product.low, turned=not product.low.turned), shape=product.shape[::-1])

@@ -5,6 +5,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from tensorguard.api.fingerprints import Settings
 from tensorguard.api.lineage import load_fingerprint
 from tensorguard.api.registry_folder import registered_name
@@ -22,13 +24,20 @@ from tensorguard.probes.rademacher import PUBLIC, Key
 from tensorguard.progress import Progress, Silent
 from tensorguard.registry.entry import Entry, Hit
 from tensorguard.registry.registry import Registry
-from tensorguard.registry.vectors import source_digest
+from tensorguard.registry.vectors import search_vectors, source_digest
 
 if TYPE_CHECKING:
     from tensorguard.family.classify import Classification
 
 SCREENED = 32
 """Candidates that the search gives to a first look."""
+
+PARENTS, ALIKE = 2, 0.3
+"""Models looked for in what the best candidate leaves unexplained, and how alike they have to be to be compared in full. Merges of two
+families in equal parts leave 0.76 and more on the development zoo, 60 to 40 about 0.35; strangers leave up to 0.25 among a thousand."""
+
+_SOMETHING = 1e-2
+"""Length of a unit vector's rest from which on it is more than rounding."""
 
 FAMILIES = "families.json"
 """A clustering beside the registry's database, for the second opinion; `tensorguard cluster --save` writes one."""
@@ -99,6 +108,7 @@ def _scan(
         raise UsageError("the fingerprint holds no sketches", where=fingerprint.name, hint="make it again without --no-lineage")
     searched = known.count(fingerprint.sketches.key) - (itself is not None)
     hits = [hit for hit in known.search(fingerprint, SCREENED) if hit.entry.name != itself]
+    also = [*also, *(entry for entry in _unexplained(fingerprint, hits, known) if entry.name != itself)]
     found = {hit.entry.name for hit in hits}
     hits += [Hit(entry, 0.0, "fixed", 0) for entry in also if entry.name not in found]
     progress.start("candidates", len(hits), "candidates")
@@ -114,6 +124,20 @@ def _scan(
         )
     finally:
         progress.finish("candidates")
+
+
+def _unexplained(fingerprint: Fingerprint, hits: Sequence[Hit], known: Registry) -> list[Entry]:
+    """Return entries that are like what the best hit leaves of the search vectors: a merge's parent from another family.
+
+    Where a registry knows many relatives of one parent, they would take all places.
+    """
+    best = known.fingerprint(hits[0].entry).sketches if hits else None
+    if best is None or fingerprint.sketches is None:
+        return []
+    ours, theirs = search_vectors(fingerprint.sketches), search_vectors(best)
+    left = {basis: ours[basis] - (ours[basis] @ theirs[basis]) * theirs[basis] for basis in ours.keys() & theirs.keys()}
+    units = {basis: each / norm for basis, each in left.items() if (norm := np.linalg.norm(each)) > _SOMETHING}
+    return [hit.entry for hit in known.search_by(fingerprint.sketches.key, units, (), PARENTS) if hit.similarity >= ALIKE]
 
 
 def _ancestors(found: Scan, known: Registry) -> tuple[Entry, ...]:

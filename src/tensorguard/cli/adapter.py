@@ -28,6 +28,7 @@ def adapter(
     tensorguard adapter ./lora ./merged-model --base ./base
     """
     from tensorguard.api.adapters import compare_adapters, find_bases, find_in_model, holds_adapter, open_adapter
+    from tensorguard.api.models import model_name
     from tensorguard.errors import UsageError
     from tensorguard.reports.adapter import bases_report, model_report, pair_report
 
@@ -42,5 +43,5 @@ def adapter(
         second = open_adapter(other)
         document = pair_report(first, second, compare_adapters(first, second))
     else:
-        document = model_report(first, other, base, find_in_model(first, other, base=base, search=search))
+        document = model_report(first, model_name(other), base, find_in_model(first, other, base=base, search=search))
     deliver(document, reports, as_json=as_json)

@@ -45,10 +45,12 @@ def verify(
     place = registry_folder(folder)
     with Registry(place) as opened, progress(quiet=quiet) as listener:
         problems = [] if names else [str(error) for name, error in opened.damage() if not name]
-        swept = 0 if names or problems else opened.sweep()
         found = list(
             run(opened, names or (), model=model, search=search, settings=settings, workers=workers, progress=listener)
         )
+        # Of a damaged registry nothing is removed: a file that no entry names may be the one that was meant.
+        damaged = problems or any(each.status == "damaged" for each in found)
+        swept = 0 if names or damaged else opened.sweep()
     described = {
         "registry": utf8(place),
         "model": None if model is None else utf8(model),

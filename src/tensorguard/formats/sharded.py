@@ -1,7 +1,8 @@
 """Checkpoints in several files, told by the files' names alone: `x-00001-of-00003.safetensors`, `x-1-of-3.gguf`, ..."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,6 +16,8 @@ _PATTERN = re.compile(
     r"(?:(?P<stem>.+?)[-_.])?(?P<number>[0-9]{1,6})[-_]of[-_](?P<total>[0-9]{1,6})(?P<suffix>\.[^.]+)", re.IGNORECASE
 )
 _SHOWN = 8
+_AT_ONCE = 8
+"""Headers that are asked for at a time from a server."""
 
 
 class ShardName(NamedTuple):
@@ -87,8 +90,7 @@ def read_shards(paths: Sequence[Location]) -> tuple[str, Header]:
     container = ""
     headers: list[Header] = []
     owner: dict[str, TensorInfo] = {}
-    for path in paths:
-        kind, header = read_file_header(path)
+    for path, (kind, header) in zip(paths, _file_headers(paths), strict=True):
         container = container or kind
         if kind != container:
             raise InputError(f"is {kind}, but the model's other shards are {container}", where=path)
@@ -101,6 +103,18 @@ def read_shards(paths: Sequence[Location]) -> tuple[str, Header]:
         headers.append(header)
     notices = tuple(dict.fromkeys(notice for header in headers for notice in header.notices))
     return container, Header(tuple(owner.values()), headers[0].config, headers[0].metadata, notices)
+
+
+def _file_headers(paths: Sequence[Location]) -> Iterator[tuple[str, Header]]:
+    """Read headers in order; those on servers several at a time, since each takes some round trips."""
+    if all(isinstance(path, Path) for path in paths):
+        yield from map(read_file_header, paths)
+        return
+    threads = ThreadPoolExecutor(_AT_ONCE)
+    try:
+        yield from threads.map(read_file_header, paths)
+    finally:
+        threads.shutdown(cancel_futures=True)
 
 
 def _listed(numbers: list[int]) -> str:

@@ -7,6 +7,7 @@ from tensorguard.licences.audit import Finding
 from tensorguard.licences.bases import Base, called
 from tensorguard.licences.check_descent import strength
 from tensorguard.licences.claims import Claims
+from tensorguard.licences.obligations import SLIGHT
 from tensorguard.licences.rules import broken
 from tensorguard.lineage.mixture import Mixture
 from tensorguard.lineage.scan import Relative, Scan
@@ -20,9 +21,6 @@ _CERTAIN = ("linear", "passthrough")
 
 _TOLERANCE = 0.02
 """By how much a weight may lie outside its interval: mergekit's configurations are rounded."""
-
-_LEAST = 0.02
-"""Weights below are not missed in a configuration."""
 
 
 def relation(claims: Claims, scan: Scan, found: Sequence[Base]) -> Iterator[Finding]:
@@ -71,7 +69,7 @@ def _merge(claims: Claims, shown: Mixture | None, found: Sequence[Base]) -> Iter
     declared = {entry.name: each.declared.name for each in found for entry in each.declared.entries}
     told = f"the weights show a {shown.method} merge of {_parents(shown)}"
     for each in shown.parents:
-        if each.name not in declared and abs(each.weight) > _LEAST:
+        if each.name not in declared and abs(each.weight) > SLIGHT:
             message = f"{quote(each.name)} is a parent of the merge (weight {each.weight:.2f}), and is not named"
             yield broken("TG106", message, shown=told, claimed=claim.source, where=claim.file)
     for out in shown.excluded:

@@ -16,6 +16,9 @@ from tensorguard.lineage.verdict import Verdict
 from tensorguard.registry.catalogue import known as catalogued
 from tensorguard.registry.entry import Entry, Facts
 
+SLIGHT = 0.02
+"""A weight in a merge up to which a model is no parent: so much is fitted to noise."""
+
 _COPIES = ("identical", "same-weights")
 _SHARED = ("same", "linked")
 _UNTOLD = ("", "other", "unknown")
@@ -131,7 +134,8 @@ def _merged(scan: Scan) -> set[str]:
     """Return the names of what the model is a merge of, its base included."""
     if scan.parents is None or scan.parents.method in ("single", "none"):
         return set()
-    return {each.name for each in scan.parents.parents} | ({scan.parents.base} if scan.parents.base else set())
+    parents = {each.name for each in scan.parents.parents if each.weight > SLIGHT}
+    return parents | ({scan.parents.base} if scan.parents.base else set())
 
 
 def _older_roots(linked: dict[str, Relative], chosen: set[str]) -> set[str]:

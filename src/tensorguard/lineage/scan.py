@@ -221,12 +221,18 @@ def _compare(task: tuple[Fingerprint, Fingerprint, int]) -> tuple[Lineage, float
     return lineage, distance(first.sketches, second.sketches) if linked and first.sketches and second.sketches else None
 
 
-def _rank(each: Relative) -> tuple[float, float, str, str]:
-    """Sort copies first, then possible parents by closeness, then descendants, then what is only related; older ones first."""
+def _rank(each: Relative) -> tuple[float, bool, float, bool, str, float, str]:
+    """Sort copies first, then possible parents by closeness, then descendants, then what is only related.
+
+    A model whose matrices had to be rearranged comes after those that agree in place, however well its blocks act alike: that is one
+    thing more that must have been done. Of the equally close, published and older ones come first.
+    """
     kind = _DESCENDANT if each.descends else _RANK.get(each.lineage.verdict, len(_RANK) + 1)
     effect = min(max(each.lineage.effect or 0.0, 0.0), 1.0)
-    apart = each.distance if each.distance is not None and each.distance < _BLIND else (1.0 - effect**2) ** 0.5
-    return kind, round(apart, 3), each.entry.facts.released or "9", each.entry.name
+    moved = each.distance is None or each.distance >= _BLIND
+    apart = (1.0 - effect**2) ** 0.5 if moved or each.distance is None else each.distance
+    facts = each.entry.facts
+    return kind, moved, round(apart, 2), not facts.repository, facts.released or "9", apart, each.entry.name
 
 
 def _merge(model: Fingerprint, relatives: Sequence[Relative], prints: dict[str, Fingerprint]) -> Mixture | None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tensorguard.quantisations.base import Found, Packed, Parts, UnfitError
+from tensorguard.quantisations.base import Found, Packed, Parts, UnfitError, piece_bytes
 from tensorguard.quantisations.bits import bitfields, by_group
 from tensorguard.tensors.base import Float32
 from tensorguard.tensors.storage import StoredTensor
@@ -29,7 +29,7 @@ class AwqTensor(Packed):
     scales: StoredTensor
 
     def block(self, rows: slice, columns: slice) -> Float32:
-        """Decode; see `Stored.read`. One short read for each column: the file holds the matrix turned."""
+        """Decode; see `Stored.read`. The file holds the matrix turned: a part of each packed row is wanted."""
         size = self.shape[1] // self.scales.shape[0]
         groups = slice(columns.start // size, -(-columns.stop // size))
         numbers = np.ascontiguousarray(_numbers(self.main, columns, rows).T, np.float32)
@@ -41,7 +41,7 @@ class AwqTensor(Packed):
 def _numbers(packed: StoredTensor, inputs: slice, outputs: slice) -> NDArray[np.uint8]:
     """Return packed numbers, uint8 of shape (inputs, outputs); in a word lie numbers 0, 2, 4, 6, then 1, 3, 5, 7."""
     first, last = outputs.start // _PER_WORD, -(-outputs.stop // _PER_WORD)
-    raw = packed.plain_bytes(inputs, slice(first, last))
+    raw = piece_bytes(packed, inputs, slice(first, last))
     words = last - first
     halves = bitfields(raw, _BITS, words * _PER_WORD).reshape(len(raw), words, 2, _PER_WORD // 2)
     ordered = halves.swapaxes(2, 3).reshape(len(raw), words * _PER_WORD)

@@ -15,6 +15,9 @@ from tensorguard.tensors.storage import StoredTensor
 MAX_FACTS = 65_536
 """Longest tensor, in bytes, that is read while a model is opened: a shape, a state in JSON."""
 
+_WHOLE, _AT_ONCE = 16, 1 << 22
+"""Whole rows are read if at least this part (1/16) of each is wanted; bytes at a time."""
+
 
 class UnfitError(Exception):
     """The tensors have the names of a kind but cannot be decoded; the message completes the sentence "not decoded: ..."."""
@@ -164,6 +167,23 @@ def flat(stored: StoredTensor, start: int, stop: int) -> NDArray[np.uint8]:
     """
     item = PLAIN[stored.dtype].itemsize
     return stored.info.source.read_at(stored.info.offset + start * item, (stop - start) * item)
+
+
+def piece_bytes(stored: StoredTensor, rows: slice, columns: slice) -> NDArray[np.uint8]:
+    """Return the bytes of a block of many rows and few columns; see `StoredTensor.plain_bytes`.
+
+    Where the columns are a good part of each row, whole rows are read, a few MB at a time, instead of a short piece of each.
+    """
+    width, item = stored.shape[-1], PLAIN[stored.dtype].itemsize
+    if (columns.stop - columns.start) * _WHOLE < width:
+        return stored.plain_bytes(rows, columns)
+    block = np.empty((rows.stop - rows.start, (columns.stop - columns.start) * item), np.uint8)
+    step = max(1, _AT_ONCE // (width * item))
+    for start in range(rows.start, rows.stop, step):
+        stop = min(start + step, rows.stop)
+        whole = stored.plain_bytes(slice(start, stop), slice(0, width))
+        block[start - rows.start : stop - rows.start] = whole[:, columns.start * item : columns.stop * item]
+    return block
 
 
 def facts(stored: StoredTensor) -> NDArray[Any]:

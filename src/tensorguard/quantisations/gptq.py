@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tensorguard.errors import quote
-from tensorguard.quantisations.base import Found, Packed, Parts, settings
+from tensorguard.quantisations.base import Found, Packed, Parts, piece_bytes, settings
 from tensorguard.quantisations.bits import bitfields, by_group
 from tensorguard.tensors.base import Float32
 from tensorguard.tensors.storage import StoredTensor
@@ -41,7 +41,7 @@ class GptqTensor(Packed):
     offset: int
 
     def block(self, rows: slice, columns: slice) -> Float32:
-        """Decode; see `Stored.read`. One short read for each packed row: the file holds the matrix turned."""
+        """Decode; see `Stored.read`. The file holds the matrix turned: a part of each packed row is wanted."""
         count = self.scales.shape[0]
         group = self._groups(columns, count)
         numbers = self._numbers(rows, columns).astype(np.float32, order="C")
@@ -59,7 +59,7 @@ class GptqTensor(Packed):
     def _numbers(self, rows: slice, columns: slice) -> NDArray[np.uint8]:
         first, last = columns.start // _UNIT, -(-columns.stop // _UNIT)
         words = slice(first * self.bits, min(last * self.bits, self.main.shape[0]))
-        turned = self.main.plain_bytes(words, rows).view("<u4").T
+        turned = piece_bytes(self.main, words, rows).view("<u4").T
         start = columns.start - first * _UNIT
         stream = bitfields(np.ascontiguousarray(turned).view(np.uint8), self.bits, columns.stop - first * _UNIT)
         return stream[:, start:]

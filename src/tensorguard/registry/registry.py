@@ -161,16 +161,19 @@ class Registry:
 
         Raises:
             NotFoundError: The entry was removed since.
-            InputError: The file is missing, or is not the one that was stored.
+            InputError: The file is missing, is not the one that was stored, or is of other weights than the entry says.
         """
         try:
-            return self._files.get(entry.fingerprint)
+            found = self._files.get(entry.fingerprint)
         except NotFoundError as error:
             now = self.entry(entry.name, entry.key)
             if now.fingerprint != entry.fingerprint:
                 return self.fingerprint(now)
             hint = "see what else is damaged: tensorguard registry verify"
             raise InputError("the fingerprint's file is missing", where=self.path(entry), hint=hint) from error
+        if source_digest(found) != entry.source_digest:
+            raise InputError(f"the fingerprint of {quote(entry.name)} is of other weights than its entry says", where=self.path(entry))
+        return found
 
     def remove(self, name: str, key: str | None = None) -> int:
         """Remove the entries of a name, of one key or all; returns how many."""

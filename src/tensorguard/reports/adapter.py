@@ -93,7 +93,8 @@ def model_report(adapter: "Adapter", model: str, base: str | None, found: Contai
         summary += f": {found.share:.2f} of it (99 % interval {found.low:.2f} to {found.high:.2f})"
     if found.explained is not None:
         summary += f", which explains {found.explained:.0%} of what the model is beyond its base"
-    summary += f". {_its_base(found.layers)}"
+    # Without the base, what was merged in lies where it lies itself: that layers answer says nothing then.
+    summary += "." if base is None and found.verdict in ("merged", "same-direction") else f". {_its_base(found.layers)}"
     rows: list[list[Cell]] = [[s.role, s.layer, _rounded(s.share), _rounded(s.explained)] for s in found.matrices]
     note = "Share: 1 where what the adapter adds was added once. Explained: squared cosine with the model's difference from the base."
     tables = [

@@ -4,12 +4,16 @@ from collections.abc import Sequence
 
 from tensorguard.errors import quote
 from tensorguard.licences.audit import Audit
-from tensorguard.licences.compatibility import BINDING
-from tensorguard.licences.licence import Duty, licences
+from tensorguard.licences.licence import Duty, DutyKind, licences
 from tensorguard.licences.obligations import Obligation
 from tensorguard.lineage.scan import Relative, Scan
 from tensorguard.reports.parents import weights_sentence
 from tensorguard.reports.wording import components_sentence, done, p_value
+
+_FIRST: tuple[DutyKind, ...] = (
+    "non-commercial", "name", "display", "same-licence", "use-restrictions", "pass-on-terms", "outputs", "threshold",
+)  # fmt: skip
+"""Duties in the order in which they matter to most who derive: what forbids, then what is most often forgotten."""
 
 _NAMED = 2
 """Duties that the answer spells out."""
@@ -42,7 +46,7 @@ def descent(scan: Scan) -> str:
         if nearest is None:
             return f"Nothing can be said of {name}: none of {among} has anything that it could be compared by."
         if scan.verdict == "independent":
-            return f"No relative of {name} among {among}: the most alike, {quote(nearest.entry.name)}, is independent of it."
+            return f"No relative of {name} among {among}: the most alike, {quote(nearest.entry.name)}, shows no relation to it."
         return f"No relative of {name} is shown among {among}, and none is excluded: {_unclear(nearest)}."
     if scan.verdict == "inconclusive":
         said = "public fingerprints are alike, those under the secret key are not: the likeness may be forged"
@@ -59,7 +63,8 @@ def descent(scan: Scan) -> str:
 def obliges(found: Sequence[Obligation]) -> str:
     """Return what licences oblige to, the heaviest duties of each spelt out; empty if there is nothing to say."""
     said = []
-    for licence in dict.fromkeys(each.licence for each in found):
+    heavy = sorted(found, key=lambda each: _weight(each.duty) if each.duty else 0)
+    for licence in dict.fromkeys(each.licence for each in heavy):
         mine = [each for each in found if each.licence == licence]
         ancestors = list(dict.fromkeys(quote(each.ancestor) for each in mine))
         whose = ancestors[0] + (f" and {len(ancestors) - 1} more" if len(ancestors) > 1 else "")
@@ -77,7 +82,7 @@ def obliges(found: Sequence[Obligation]) -> str:
 
 
 def _weight(duty: Duty) -> int:
-    return BINDING.index(duty.kind) if duty.kind in BINDING else len(BINDING)
+    return _FIRST.index(duty.kind) if duty.kind in _FIRST else len(_FIRST)
 
 
 def _relation(name: str, best: Relative, among: str) -> str:

@@ -24,6 +24,8 @@ ALLOW_PRIVATE = "TENSORGUARD_ALLOW_PRIVATE"
 
 _PORTS = {"https": 443, "http": 80}
 _CONNECTIONS = 16
+_TRANSLATED = ipaddress.IPv6Network("64:ff9b::/96")
+"""Addresses that stand for one of IPv4 (RFC 6052)."""
 
 
 class Origin(NamedTuple):
@@ -114,7 +116,8 @@ class _Checked(httpcore.NetworkBackend):
 
     def _require_allowed(self, address: ipaddress.IPv4Address | ipaddress.IPv6Address, host: str) -> None:
         if isinstance(address, ipaddress.IPv6Address):
-            address = address.ipv4_mapped or address.sixtofour or address
+            inner = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF) if address in _TRANSLATED else None
+            address = address.ipv4_mapped or address.sixtofour or inner or address
         if not self._secure and not (self._private and address.is_loopback):
             raise InputError("plain http is spoken to this machine alone", where=host, hint="give an https address")
         if not self._private and not (address.is_global and not address.is_multicast):

@@ -35,6 +35,7 @@ EXPLAINED = 0.5
 
 _BLOCK = 1 << 22
 _LEAST = 3
+_SMALLEST = 1e-60
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,9 +100,9 @@ def measure(deltas: Sequence[Delta], weights: Sequence[Weight], base: Sequence[W
         if rows is None:
             continue
         product, size = _products(delta, rows)
-        if not delta.norm > 0:
+        if not delta.norm > _SMALLEST:
             continue
-        explained = None if before is None else product**2 / max(size * delta.norm**2, 1e-300)
+        explained = None if before is None else product**2 / max(size * delta.norm**2, _SMALLEST)
         shares.append(Share(delta.role, delta.layer, product / delta.norm**2, explained))
         sums.append((product, delta.norm**2, size, float(np.prod(delta.shape))))
     layers = weights_answer(deltas, _energies(deltas, model if before is None else before))
@@ -164,13 +165,13 @@ def _pooled(sums: Array, *, has_base: bool) -> tuple[float | None, float | None,
         return None, None, None, None
     product, squares, sizes, elements = sums.T
     # Least squares with noise of variance |M|^2 / elements per entry; with the base there may be no noise at all.
-    weight = squares if has_base else squares * elements / np.maximum(sizes, 1e-300)
+    weight = squares if has_base else squares * elements / np.maximum(sizes, _SMALLEST)
     each = product / squares
     share = float((weight * each).sum() / weight.sum())
     count = len(each)
     error = float(np.sqrt(((weight * (each - share)) ** 2).sum() * count / (count - 1)) / weight.sum())
     reach = float(stdtrit(count - 1, 0.995)) * error
-    explained = float(product.sum() ** 2 / max(squares.sum() * sizes.sum(), 1e-300)) if has_base else None
+    explained = float(product.sum() ** 2 / max(squares.sum() * sizes.sum(), _SMALLEST)) if has_base else None
     return share, share - reach, share + reach, explained
 
 

@@ -40,7 +40,7 @@ class MatrixPair:
         shape: (out, in).
         ranks: r of both.
         cosine: Of the two products, exact: through traces of r x r matrices.
-        difference: |D1 - D2| / |D1|, exact too.
+        difference: |D1 - D2| / max(|D1|, |D2|), exact too.
         rows: Mean squared cosine of the principal angles between the row spaces (of A).
         columns: Likewise of the column spaces (of B).
         start: Cosine of the two A as they stand, entry by entry; None where ranks differ.
@@ -160,7 +160,7 @@ def _compare(a: Delta, b: Delta) -> MatrixPair:
     product, sizes = _product(a, b), (a.norm, b.norm)
     start = None
     if a.rank == b.rank:
-        start = float(np.sum(a.down * b.down) / max(np.linalg.norm(a.down) * np.linalg.norm(b.down), 1e-300))
+        start = _ratio(float(np.sum(a.down * b.down)), float(np.linalg.norm(a.down) * np.linalg.norm(b.down)))
     return MatrixPair(
         a.role,
         a.layer,
@@ -184,14 +184,13 @@ def _together(pairs: Sequence[tuple[Delta, Delta]]) -> tuple[float | None, float
 
 
 def _ratio(product: float, size: float) -> float:
-    return float(np.clip(product / size, -1, 1)) if size > 0 else 0.0
+    return max(-1.0, min(1.0, product / size)) if size > 0 else 0.0
 
 
 def _difference(product: float, first: float, second: float) -> float:
-    """Return |D1 - D2| / |D1| (0 for two zeros, of different factors too); exact to about 1e-8, the root of the rounding."""
-    if first == second == 0:
-        return 0.0
-    return float(np.sqrt(max(0.0, first**2 - 2 * product + second**2)) / max(first, 1e-300))
+    """Return |D1 - D2| over the larger norm (0 for two zeros, of different factors too), to about 1e-8, the root of the rounding."""
+    larger = max(first, second)
+    return float(np.sqrt(max(0.0, first**2 - 2 * product + second**2))) / larger if larger > 0 else 0.0
 
 
 def _angles(a: Array, b: Array) -> float:
