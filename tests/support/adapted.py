@@ -56,7 +56,7 @@ def write_all(folder: Path) -> Path:
     one, other = weights(1), weights(2)
     first = factors(one, start=1, data=1)
     continued = {
-        name: value + 0.02 * numbers(name, *value.shape, seed=9) * np.abs(value).mean() for name, value in first.items()
+        name: value + 0.5 * numbers(name, *value.shape, seed=9) * np.abs(value).mean() for name, value in first.items()
     }
     save(folder / "one", one)
     save(folder / "other", other)

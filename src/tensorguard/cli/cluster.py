@@ -10,7 +10,9 @@ from tensorguard.cli.output import JSON, REPORTS, deliver
 
 
 def cluster(
-    models: list[str] = typer.Argument(metavar="MODELS...", help="Folders of *_features.json, *.tgfp or models; the bases among them."),
+    models: list[str] = typer.Argument(
+        metavar="MODELS...", help="Folders of *_features.json, *.tgfp or models; the bases among them."
+    ),
     bases: str | None = BASES,
     labels: Path | None = typer.Option(None, help="JSON with `bases` and `labels` (model to base): measures the accuracy."),
     save: Path | None = typer.Option(None, help="Save the families for `classify` and `compare --reference`."),

@@ -19,6 +19,7 @@ _LAYERS = (
     "The test of layers: do the inner directions of the adapter's layer i (heads, neurons) lie where those of layer i of the other lie, "
     "more than where those of its other layers lie? Under the null, another base, permuting layers changes nothing."
 )
+_SHARPER = "A fingerprint keeps little of what this needs: the whole weights of a model tell far more (tensorguard adapter ADAPTER MODEL)."
 _RELATED = {
     "identical": "are identical: equal factors, equal scales",
     "same-weights": "add the same up to rounding",
@@ -131,7 +132,9 @@ def bases_report(adapter: "Adapter", found: Sequence["Candidate"]) -> Document:
         )
         word = "base found"
     else:
-        summary = f"Dimensions only: {len(fitting)} of {entries} fit {quote(adapter.name)}; the weights do not tell which."
+        summary = (
+            f"Dimensions only: {len(fitting)} of {entries} fit {quote(adapter.name)}; their fingerprints do not tell which."
+        )
         word = "dimensions only"
     rows: list[list[Cell]] = [
         [each.name, each.fit.checked, _z(each.layers) if each.layers else None, round(each.log10_p, 1) + 0.0, _word(each)]
@@ -139,7 +142,11 @@ def bases_report(adapter: "Adapter", found: Sequence["Candidate"]) -> Document:
     ]
     strangers = [each for each in found if not each.fit.fits]
     others: list[list[Cell]] = [[each.name, each.fit.reason] for each in strangers[:_MOST]]
-    tables = [Table("Bases that fit", ("model", "matrices", "z", "log10 p", "weights"), rows, _LAYERS)] if rows else []
+    tables = (
+        [Table("Bases that fit", ("model", "matrices", "z", "log10 p", "fingerprint"), rows, f"{_LAYERS} {_SHARPER}")]
+        if rows
+        else []
+    )
     if others:
         more = len(strangers) - len(others)
         tables.append(

@@ -171,7 +171,8 @@ class HttpFile:
 
     def _is_whole(self, reply: Reply, start: int, stop: int) -> bool:
         """Say whether all of a file was asked for, so that an answer without ranges is one, too."""
-        return (start, stop) == (0, self._size) and reply.headers.get("content-length") == str(self._size)
+        size = str(self._size)
+        return (start, stop) == (0, self._size) and reply.headers.get("content-length", size) == size
 
     def _told_range(self, headers: Mapping[str, str], start: int, stop: int) -> tuple[int, int]:
         match = _CONTENT_RANGE.fullmatch(headers.get("content-range", ""))
