@@ -104,3 +104,6 @@ MAX_PROTOBUF_FIELDS = 8_000_000
 
 MAX_TYPED_BYTES = 64_000_000
 """Longest list of integers in an ONNX file that is decoded in memory; weights lie in raw bytes."""
+
+MAX_FACTORED_RANK = 2_048
+"""Largest rank of an adapter that is compared by its factors: singular values of matrices of this width are taken."""

@@ -77,6 +77,7 @@ def test_names_that_no_table_knows_have_no_role(tmp_path: Path) -> None:
         ({}, {}, "holds no factors"),
         ({}, {f"{KEY}.lora_A.weight": numbers(2, 4), f"{KEY}.lora_B.weight": numbers(6, 3)}, "do not multiply"),
         ({}, {f"{KEY}.lora_A.weight": numbers(2, 4)}, "has no lora_B"),
+        ({"r": 4096}, {f"{KEY}.lora_A.weight": numbers(4096, 1), f"{KEY}.lora_B.weight": numbers(1, 4096)}, "has rank 4096"),
     ],
 )
 def test_refused(tmp_path: Path, config: dict[str, object], tensors: dict[str, np.ndarray], says: str) -> None:

@@ -13,6 +13,7 @@ from tensorguard.adapters.lora import Lora
 from tensorguard.adapters.lowrank import LowRank
 from tensorguard.adapters.settings import Settings
 from tensorguard.formats.adapter import AdapterFiles
+from tensorguard.limits import MAX_FACTORED_RANK
 from tensorguard.tensors.base import Float32, Stored
 from tensorguard.tensors.storage import stored_tensors
 from tensorguard.tensors.view import BY_STRUCTURE, canonical_view
@@ -105,6 +106,8 @@ def _product(settings: Settings, factors: Factors, where: str) -> _Product:
     embedding = "lora_embedding_A" in factors.tensors
     names = ("lora_embedding_A", "lora_embedding_B") if embedding else ("lora_A", "lora_B")
     down, up, rank = factors.matrices(*names)
+    if rank > MAX_FACTORED_RANK:
+        factors.refuse(f"has rank {rank}, more than the {MAX_FACTORED_RANK} that are compared without a base")
     scale = settings.scale(factors.module, rank, root=settings.flag("use_rslora"))
     turned = embedding or settings.flag("fan_in_fan_out")
     shape = (down.shape[1], up.shape[0]) if turned else (up.shape[0], down.shape[1])

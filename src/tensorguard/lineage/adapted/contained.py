@@ -31,7 +31,7 @@ ABSENT = 0.2
 """Largest share to say that it was not. Measured: at most 0.17 in its own base, 0.04 in twins of that; fine-tunes have 0.15 to 0.6."""
 
 EXPLAINED = 0.5
-"""Least share of merged - base that the delta explains, where the base is given. Fine-tunes on the same data: at most 0.3."""
+"""Least share of merged - base that the delta explains, where the base is given. In other tunes of the base: at most 0.36."""
 
 _BLOCK = 1 << 22
 _LEAST = 3
