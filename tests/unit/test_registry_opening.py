@@ -137,7 +137,7 @@ def as_nobody(ask: Callable[[], object]) -> str:
 def test_who_may_only_read_can_read_and_is_told_what_cannot_be_written(tmp_path: Path) -> None:
     folder = made(tmp_path / "known")
     tmp_path.chmod(0o755)
-    for parent in list(tmp_path.parents)[:2]:
+    for parent in (each for each in tmp_path.parents if "pytest" in str(each)):  # pytest makes them for us alone
         parent.chmod(0o755)
     for path in (folder, *folder.rglob("*")):
         path.chmod(0o555 if path.is_dir() else 0o444)

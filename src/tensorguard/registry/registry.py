@@ -172,7 +172,9 @@ class Registry:
             hint = "see what else is damaged: tensorguard registry verify"
             raise InputError("the fingerprint's file is missing", where=self.path(entry), hint=hint) from error
         if source_digest(found) != entry.source_digest:
-            raise InputError(f"the fingerprint of {quote(entry.name)} is of other weights than its entry says", where=self.path(entry))
+            raise InputError(
+                f"the fingerprint of {quote(entry.name)} is of other weights than its entry says", where=self.path(entry)
+            )
         return found
 
     def remove(self, name: str, key: str | None = None) -> int:

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from tensorguard.errors import NotFoundError, quote
 from tensorguard.sources.names import hub_name, page_name
 from tensorguard.sources.remote import Location
 
@@ -27,7 +28,12 @@ def locate(given: Location | str) -> Location:
     if name is not None:
         from tensorguard.sources.hub import open_repository
 
-        return open_repository(name)
+        try:
+            return open_repository(name)
+        except NotFoundError as error:
+            if not web:  # a mistyped path looks like a name of the hub, too
+                error.hint = f"here is no file or folder {quote(given)} either" + (f"; {error.hint}" if error.hint else "")
+            raise
     if web:
         from tensorguard.sources.single import open_url
 
