@@ -48,6 +48,7 @@ class Settings:
         base: The base of all models that are adapters.
         search: Folders in which an adapter's base is looked for by the name in its config, if `base` is not given.
         registry: Folder of the registry in which models named `registry:NAME` are; by default as `registry_folder` says.
+        features: Compute the 16 numbers. Without them a fingerprint has no layers and cannot be written; a scan does not need them.
     """
 
     specification: Specification = field(default_factory=Specification)
@@ -59,6 +60,7 @@ class Settings:
     base: Path | str | None = None
     search: tuple[Path | str, ...] = ()
     registry: Path | str | None = None
+    features: bool = True
 
     def described(self) -> dict[str, object]:
         """Return the settings as reports show them."""
@@ -115,22 +117,28 @@ def fingerprint_model(
 def _fingerprint(model: Model, settings: Settings, engine: Engine, progress: Progress) -> Fingerprint:
     view = model.view()
     with locating_errors(model):
-        result = extract.fingerprint(
-            model.name,
-            view,
-            settings.specification,
-            engine=engine,
-            products=settings.products(),
-            progress=progress,
-            skip_nonfinite=settings.skip_nonfinite,
-            extended=settings.extended,
-        )
+        result = _sixteen(model, view, settings, engine, progress)
         swept = _sweep(model, view, settings, engine, progress) if settings.lineage else None
     if swept is None:
         return replace(result, header_digest=model.header_digest, notices=(*model.notices, *result.notices))
     notices = dict.fromkeys((*model.notices, *result.notices, *swept.notices, *_damage(view, swept.digests)))
     return replace(
         result, header_digest=model.header_digest, notices=tuple(notices), digests=swept.digests, sketches=swept.sketches
+    )
+
+
+def _sixteen(model: Model, view: View, settings: Settings, engine: Engine, progress: Progress) -> Fingerprint:
+    if not settings.features:
+        return extract.without_features(model.name, view, settings.specification)
+    return extract.fingerprint(
+        model.name,
+        view,
+        settings.specification,
+        engine=engine,
+        products=settings.products(),
+        progress=progress,
+        skip_nonfinite=settings.skip_nonfinite,
+        extended=settings.extended,
     )
 
 

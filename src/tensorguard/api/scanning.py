@@ -29,7 +29,7 @@ from tensorguard.registry.vectors import search_vectors, source_digest
 if TYPE_CHECKING:
     from tensorguard.family.classify import Classification
 
-SCREENED = 32
+SCREENED = 20
 """Candidates that the search gives to a first look."""
 
 PARENTS, ALIKE = 2, 0.3
@@ -71,7 +71,9 @@ def scan(
         InputError: One of them is malformed.
         UsageError: The fingerprint has no sketches, or a key is given for a `.tgfp`, which is of one key only.
     """
-    settings, progress = replace(settings or Settings(), registry=registry), progress or Silent()
+    chosen = families or Path(registry) / FAMILIES
+    opinion = families is not None or Path(chosen).is_file()
+    settings, progress = replace(settings or Settings(), registry=registry, features=opinion), progress or Silent()
     with Registry(registry) as known:
         fingerprint = load_fingerprint(model, settings=settings, progress=progress)
         itself = None if registered_name(model) is None else fingerprint.name
@@ -90,7 +92,7 @@ def scan(
             source_digest=source_digest(fingerprint),
             registry=str(registry),
             obligations=binding(obligations(found, ancestors), ancestors),
-            family=_second_opinion(fingerprint, families or Path(registry) / FAMILIES, required=families is not None),
+            family=_second_opinion(fingerprint, chosen, required=families is not None) if opinion else None,
         )
 
 
@@ -153,9 +155,7 @@ def _ancestors(found: Scan, known: Registry) -> tuple[Entry, ...]:
 
 
 def _second_opinion(fingerprint: Fingerprint, families: Path | str, *, required: bool) -> "Classification | None":
-    """Return the paper's classification; None if no families are known or they were made with other settings."""
-    if not required and not Path(families).is_file():
-        return None
+    """Return the paper's classification; None if it is not required and the families were made with other settings."""
     # They take scikit-learn, which takes a second to load.
     from tensorguard.family.classify import classify
     from tensorguard.family.clustering import load_clustering

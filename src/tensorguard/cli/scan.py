@@ -15,7 +15,7 @@ KEY = typer.Option(
 FAMILIES = typer.Option(
     None, metavar="FILE", help="A saved clustering for the paper's second opinion.", show_default="the registry's families.json"
 )
-COMPARED = typer.Option(5, min=1, max=32, help="How many candidates are compared in full.")
+COMPARED = typer.Option(4, min=1, max=20, help="How many candidates are compared in full.")
 
 
 def scan(

@@ -77,6 +77,17 @@ def fingerprint(
     )
 
 
+def without_features(name: str, view: View, specification: Specification) -> Fingerprint:
+    """Return what is known of a model without reading a weight: everything but the 16 numbers, digests and sketches.
+
+    Raises:
+        InputError: There is nothing to analyse.
+    """
+    if not select(view.weights, specification.per_category):
+        raise InputError("no 2-D weights to analyse", hint="`tensorguard inspect` lists what the file holds")
+    return Fingerprint(name, str(specification), {}, (), view.architecture, 0, view.parameters, notices=view.notices)
+
+
 def _layer_features(response: LayerResponse) -> LayerFeatures:
     weight = response.weight
     statistics = gradient_moments(response.sums, weight.shape[0], response.x_moments, weight.shape[1])

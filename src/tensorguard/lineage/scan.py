@@ -16,7 +16,7 @@ from tensorguard.lineage.screening import Screen
 from tensorguard.lineage.verdict import LINKED, Lineage, Verdict, compare_lineage
 from tensorguard.registry.entry import Entry, Hit
 
-COMPARED = 5
+COMPARED = 4
 """Candidates that are compared in full."""
 
 _PARENTS = 8
