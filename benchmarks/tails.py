@@ -23,7 +23,7 @@ from benchmarks.forgery.attacks import open_llama
 from benchmarks.forgery.steps import operators_between
 from benchmarks.zoo.evaluation.fingerprints import fingerprints
 from benchmarks.zoo.manifest import load
-from tensorguard.api.lineage import load_fingerprint
+from tensorguard.api.loading import load_fingerprint
 from tensorguard.fingerprint.sketches import Sketches
 from tensorguard.lineage.alignment import path_scores
 from tensorguard.lineage.operator_tests import COMPONENTS

@@ -27,7 +27,8 @@ from benchmarks.forgery.matrices import Figure, figures
 from benchmarks.forgery.steps import Weights
 from benchmarks.zoo.derivations.checkpoint import Checkpoint, write
 from tensorguard.api.fingerprints import Settings
-from tensorguard.api.lineage import add_deep, load_fingerprint, relate
+from tensorguard.api.lineage import add_deep, relate
+from tensorguard.api.loading import load_fingerprint
 from tensorguard.fingerprint.base import Fingerprint
 from tensorguard.lineage.pair import Pair
 from tensorguard.probes.rademacher import Key

@@ -188,7 +188,7 @@ def test_neither_the_order_of_entries_nor_threads_matter(
 ) -> None:
     answers = []
     for threads, models in ((1, list(NAMES)), (4, list(NAMES)[::-1])):
-        for place in ("api.fingerprints", "api.scanning", "registry.search"):
+        for place in ("api.fingerprints", "api.auditing", "registry.search"):
             monkeypatch.setattr(f"tensorguard.{place}.processors", lambda count=threads: count)
         folder = make(tmp_path / str(threads), prints, *models)
         found = result(cli("scan", kin / "blended", "--registry", folder, "--json"))

@@ -14,7 +14,6 @@ from tensorguard.licences.claim import Claim
 from tensorguard.licences.claims import Claims, read_claims
 from tensorguard.licences.declared import Directory, declared_bases
 from tensorguard.licences.shapes import Shapes, shapes
-from tensorguard.lineage.scan import COMPARED
 from tensorguard.probes.rademacher import PUBLIC, Key
 from tensorguard.progress import Progress
 from tensorguard.registry.registry import Registry
@@ -29,7 +28,7 @@ def check(
     settings: Settings | None = None,
     key: Key = PUBLIC,
     families: Path | str | None = None,
-    compared: int = COMPARED,
+    compared: int | None = None,
     progress: Progress | None = None,
 ) -> Audit:
     """Hold what a model's own files claim against what its weights show and what its ancestors' licences ask.

@@ -5,16 +5,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from tensorguard.api.fingerprints import Settings, fingerprint_model
+from tensorguard.api.fingerprints import Settings
+from tensorguard.api.loading import load_fingerprint
 from tensorguard.api.models import Model
-from tensorguard.api.registered import registered_fingerprint
-from tensorguard.api.registry_folder import registered_name
 from tensorguard.engines.sizing import processors
 from tensorguard.engines.threads import Threads
 from tensorguard.errors import UsageError, quote
 from tensorguard.fingerprint.base import Fingerprint
-from tensorguard.fingerprint.features import SUFFIX as FEATURES_SUFFIX
-from tensorguard.fingerprint.file import SUFFIX, read_fingerprint
+from tensorguard.fingerprint.file import SUFFIX
 from tensorguard.fingerprint.sketches import Sketches
 from tensorguard.lineage.confirmed import confirmed
 from tensorguard.lineage.deep.compare import deep_compare
@@ -23,31 +21,9 @@ from tensorguard.lineage.pair import Pair
 from tensorguard.lineage.tree import Tree, family_tree
 from tensorguard.lineage.verdict import LINKED, Lineage, compare_lineage
 from tensorguard.progress import Progress, Silent
-from tensorguard.sources.places import locate
 
 MOST_COMPARED = 60
 """Of more models not every pair is compared."""
-
-
-def load_fingerprint(
-    model: Path | str, *, settings: Settings | None = None, progress: Progress | None = None, workers: int | None = None
-) -> Fingerprint:
-    """Return a model's fingerprint: read from a `.tgfp` or, as `registry:NAME`, from the registry, or made now.
-
-    Raises:
-        NotFoundError: There is no such file, model, registry or entry.
-        InputError: It is malformed.
-        UsageError: It is a features file, which holds the 16 numbers alone.
-    """
-    settings, name = settings or Settings(), registered_name(model)
-    if name is not None:
-        return registered_fingerprint(name, settings.registry, settings.key.identity())
-    path = locate(model)
-    if path.name.endswith(FEATURES_SUFFIX):
-        raise UsageError("the 16 numbers say nothing about descent", where=path, hint="give the model or its .tgfp")
-    if isinstance(path, Path) and path.suffix == SUFFIX:
-        return read_fingerprint(path)
-    return fingerprint_model(model, settings=settings, progress=progress, workers=workers)
 
 
 def compare_models(
