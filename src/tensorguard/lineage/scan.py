@@ -126,9 +126,9 @@ class _FirstLook:
         equal = identity.equal / max(identity.comparable, 1) if identity else 0.0
         ours, theirs = self._model.sketches, known.sketches
         alike = self._screen(theirs) if self._screen and theirs else 0.0
-        # Among close kin, operators hardly differ: the closest is told by the weights themselves.
+        # Among close kin, operators hardly differ: the closest is told by the weights, and those that were rearranged come after.
         apart = distance(ours, theirs) if ours and theirs and alike > _CLOSE else None
-        return _Candidate(entry, known, equal, alike if apart is None else max(alike, 1.0 - apart))
+        return _Candidate(entry, known, equal, alike if apart is None or apart >= _BLIND else 2.0 - apart)
 
 
 def scan(
