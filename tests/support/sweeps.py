@@ -9,7 +9,7 @@ from support.models import stored
 from tensorguard.engines.inline import Inline
 from tensorguard.engines.threads import Threads
 from tensorguard.fingerprint.sketches import Sketches
-from tensorguard.fingerprint.sweep import Swept, sweep
+from tensorguard.fingerprint.sweep import Sweep, Swept
 from tensorguard.probes.rademacher import PUBLIC, Key
 from tensorguard.progress import Silent
 from tensorguard.signals.products import NumpyProducts
@@ -29,9 +29,9 @@ def view_of(model: Arrays, config: dict[str, Any] | None = None) -> View:
 
 
 def swept(model: Arrays, config: dict[str, Any] | None = None, *, workers: int = 0, key: Key = PUBLIC, **options: Any) -> Swept:
-    """Sweep a model; `words`, `products`, `skip_nonfinite` as `sweep` takes them; in this thread unless `workers` says otherwise."""
+    """Sweep a model; `words`, `products`, `skip_nonfinite` as `Sweep` takes them; in this thread unless `workers` says otherwise."""
     view = view_of(model, config)
-    return sweep(
+    return Sweep(
         view,
         folds(view, "safetensors"),
         HeadDimensions(view, CONFIG if config is None else config, "safetensors"),
@@ -41,7 +41,7 @@ def swept(model: Arrays, config: dict[str, Any] | None = None, *, workers: int =
         progress=Silent(),
         key=key,
         skip_nonfinite=options.get("skip_nonfinite", False),
-    )
+    ).everything()
 
 
 def sketches(model: Arrays, config: dict[str, Any] | None = None, **options: Any) -> Sketches:

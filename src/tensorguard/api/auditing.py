@@ -1,6 +1,7 @@
 """From a fingerprint to an audit: search in the registry, comparison of the candidates, obligations, the second opinion."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ from tensorguard.licences.audit import Audit
 from tensorguard.licences.obligations import obligations
 from tensorguard.licences.relicensed import binding
 from tensorguard.lineage import scan as scanning
+from tensorguard.lineage.sampled import is_sampled
 from tensorguard.lineage.scan import COMPARED, Scan
 from tensorguard.progress import Progress
 from tensorguard.registry.entry import Entry, Hit
@@ -71,6 +73,7 @@ def audit(
     for again in prints[1:]:
         found = scanning.confirmed(found, _scan(again, known, most, _under(again, also, known), itself, progress))
     ancestors = _ancestors(found, known)
+    found = replace(found, notices=(*found.notices, *known.notices))
     return Audit(
         scan=found,
         location=location,
@@ -122,8 +125,8 @@ def _unexplained(fingerprint: Fingerprint, hits: Sequence[Hit], known: Registry)
         best = known.fingerprint(hits[0].entry).sketches if hits else None
     except InputError:  # a damaged entry is left out, and said, when candidates are compared
         return []
-    if best is None or fingerprint.sketches is None:
-        return []
+    if best is None or fingerprint.sketches is None or is_sampled(fingerprint.sketches, best):
+        return []  # what a sample leaves is mostly what was not read
     ours, theirs = search_vectors(fingerprint.sketches), search_vectors(best)
     left = {basis: ours[basis] - (ours[basis] @ theirs[basis]) * theirs[basis] for basis in ours.keys() & theirs.keys()}
     units = {basis: each / norm for basis, each in left.items() if (norm := np.linalg.norm(each)) > _SOMETHING}

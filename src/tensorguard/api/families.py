@@ -1,13 +1,15 @@
 """Distances, clusters and families of models, from their stored fingerprints or from the models themselves."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tensorguard.api.fingerprints import Settings, fingerprint_model
 from tensorguard.api.lineage import MOST_COMPARED, add_deep, relate
+from tensorguard.api.quick import sampled_pair
 from tensorguard.api.registered import registered_fingerprint
 from tensorguard.api.registry_folder import registered_name
+from tensorguard.api.sampling import is_quick, sampled_fingerprint
 from tensorguard.errors import NotFoundError, UsageError
 from tensorguard.family import classify as classifying
 from tensorguard.family import clustering as clusters
@@ -23,7 +25,7 @@ from tensorguard.fingerprint.features import SUFFIX as FEATURES_SUFFIX
 from tensorguard.fingerprint.features import FeatureVector, features_files, load_features, vector
 from tensorguard.fingerprint.file import SUFFIX, read_fingerprint
 from tensorguard.lineage.pair import Pair
-from tensorguard.progress import Progress
+from tensorguard.progress import Progress, Silent
 from tensorguard.sources.places import locate
 from tensorguard.sources.remote import RemotePath
 
@@ -60,7 +62,7 @@ def load_vectors(
         NotFoundError: An input does not exist.
         InputError: An input is malformed.
     """
-    return [numbers for numbers, _ in _load(inputs, settings, progress)]
+    return [numbers for given in inputs for numbers in _vectors(given, settings, progress)]
 
 
 def compare(
@@ -88,7 +90,8 @@ def compare(
         UsageError: Fewer than two models, two of one name, nothing to compare them by, fingerprints of different keys, or `deep`
             without two models.
     """
-    loaded = _load(inputs, settings, progress)
+    settings, progress = settings or Settings(), progress or Silent()
+    loaded = _load_sampled(inputs, settings, progress) or _load(inputs, settings, progress)
     whole = [each for _, each in loaded if each is not None and (each.digests or each.sketches)]
     space = None if reference is None else _space(Path(reference), include_size=include_size)
     pairs = relate(whole, progress=progress) if len(whole) <= MOST_COMPARED else ()
@@ -96,8 +99,8 @@ def compare(
         if len(pairs) != 1:
             raise UsageError("a deep comparison is of two models", hint="leave --deep out, or name two")
         pairs = (add_deep(pairs[0], inputs, settings=settings, progress=progress),)
-    numbers = [each for each, _ in loaded]
-    alike = len({each.specification for each in numbers}) == 1
+    numbers = [each for each, _ in loaded if each is not None]  # samples have none
+    alike = len(numbers) == len(loaded) and len({each.specification for each in numbers}) == 1
     close = similarity.compare(numbers, space, include_size=include_size) if alike or not pairs else None
     return Comparison(close, pairs, (_TOO_MANY.format(len(whole), MOST_COMPARED),) if len(whole) > MOST_COMPARED else ())
 
@@ -165,11 +168,29 @@ def classify(
     return classifying.classify(vectors[0], families, threshold)
 
 
+def _load_sampled(
+    inputs: Sequence[Path | str], settings: Settings, progress: Progress
+) -> list[tuple[FeatureVector | None, Fingerprint | None]]:
+    """Return the fingerprints of inputs of which some are to be sampled, those without their 16 numbers; nothing if none is."""
+    if not any(is_quick(each, settings) for each in inputs):
+        return []
+    if len(inputs) == 2:
+        found = sampled_pair((inputs[0], inputs[1]), replace(settings, features=False), progress)
+        return [(None, each) for each in found]
+    loaded: list[tuple[FeatureVector | None, Fingerprint | None]] = []
+    for each in inputs:
+        if is_quick(each, settings):
+            loaded.append((None, sampled_fingerprint(each, settings, progress)))
+        else:
+            loaded += _load([each], settings, progress)
+    return loaded
+
+
 def _load(
     inputs: Sequence[Path | str], settings: Settings | None, progress: Progress | None
-) -> list[tuple[FeatureVector, Fingerprint | None]]:
-    """Return the numbers of every input, and the fingerprint they come from where it is there."""
-    found: list[tuple[FeatureVector, Fingerprint | None]] = []
+) -> list[tuple[FeatureVector | None, Fingerprint | None]]:
+    """Return the numbers of every input but of samples, and the fingerprint they come from where it is there."""
+    found: list[tuple[FeatureVector | None, Fingerprint | None]] = []
     settings = settings or Settings()
     for given in inputs:
         name = registered_name(given)
@@ -197,8 +218,15 @@ def _features(path: Path) -> tuple[FeatureVector, Fingerprint | None]:
     return numbers, replace(beside, name=numbers.name) if beside else None
 
 
-def _with_vector(found: Fingerprint) -> tuple[FeatureVector, Fingerprint]:
-    return vector(found), found
+def _vectors(given: Path | str, settings: Settings | None, progress: Progress | None) -> Iterator[FeatureVector]:
+    for numbers, _ in _load([given], settings, progress):
+        if numbers is None:
+            raise UsageError("a sample has no 16 numbers", where=given, hint="make the fingerprint again without --quick")
+        yield numbers
+
+
+def _with_vector(found: Fingerprint) -> tuple[FeatureVector | None, Fingerprint]:
+    return (vector(found) if found.features else None), found
 
 
 def _holds_features(path: Path) -> bool:

@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 
 from tensorguard.api.models import Model, file_stem, locating_errors, model_name, open_model
+from tensorguard.api.sampling import sampled_fingerprint
 from tensorguard.engines.base import Engine
 from tensorguard.engines.inline import Inline
 from tensorguard.engines.processes import Processes
@@ -19,7 +20,7 @@ from tensorguard.fingerprint.features import vector, write_features
 from tensorguard.fingerprint.file import SUFFIX, read_fingerprint, write_fingerprint
 from tensorguard.fingerprint.outcome import FingerprintOutcome
 from tensorguard.fingerprint.specification import Specification
-from tensorguard.fingerprint.sweep import Swept, sweep
+from tensorguard.fingerprint.sweep import Sweep, Swept
 from tensorguard.formats.adapter import is_adapter
 from tensorguard.formats.atomic import make_folder
 from tensorguard.probes.anchors import ANCHOR_WORDS
@@ -49,6 +50,8 @@ class Settings:
         search: Folders in which an adapter's base is looked for by the name in its config, if `base` is not given.
         registry: Folder of the registry in which models named `registry:NAME` are; by default as `registry_folder` says.
         features: Compute the 16 numbers. Without them a fingerprint has no layers and cannot be written; a scan does not need them.
+        quick: Read a sample of each model instead of all of it, which gives no 16 numbers; None: where models are compared, of those
+            that lie on a server.
     """
 
     specification: Specification = field(default_factory=Specification)
@@ -61,6 +64,7 @@ class Settings:
     search: tuple[Path | str, ...] = ()
     registry: Path | str | None = None
     features: bool = True
+    quick: bool | None = None
 
     def described(self) -> dict[str, object]:
         """Return the settings as reports show them."""
@@ -144,7 +148,7 @@ def _sixteen(model: Model, view: View, settings: Settings, engine: Engine, progr
 
 def _sweep(model: Model, view: View, settings: Settings, engine: Engine, progress: Progress) -> Swept:
     words = model.vocabulary.find(ANCHOR_WORDS)
-    swept = sweep(
+    swept = Sweep(
         view,
         folds(view, model.container),
         HeadDimensions(view, model.config, model.container),
@@ -154,7 +158,7 @@ def _sweep(model: Model, view: View, settings: Settings, engine: Engine, progres
         progress=progress,
         key=settings.key,
         skip_nonfinite=settings.skip_nonfinite,
-    )
+    ).everything()
     return replace(swept, notices=(*([words.notice] if words.notice else []), *swept.notices))
 
 
@@ -245,8 +249,11 @@ def _one(
         earlier = None if force else _earlier(target, opened, settings)
         if earlier is not None:
             return FingerprintOutcome(utf8(model), "finished before", earlier)
-        result = _fingerprint(opened, settings, engine, progress)
-        write_features(output / f"{stem}{FEATURES_SUFFIX}", vector(result))
+        if settings.quick:
+            result = sampled_fingerprint(model, settings, progress)
+        else:
+            result = _fingerprint(opened, settings, engine, progress)
+            write_features(output / f"{stem}{FEATURES_SUFFIX}", vector(result))
         write_fingerprint(target, result)
     except TensorGuardError as error:
         return FingerprintOutcome(utf8(model), "failed", error=error)
@@ -261,7 +268,8 @@ def _earlier(target: Path, model: Model, settings: Settings) -> Fingerprint | No
         return None
     same = found.header_digest == model.header_digest and found.specification == str(settings.specification)
     newer = target.stat().st_mtime_ns > model.modified
-    whole = target.with_name(target.name.removesuffix(SUFFIX) + FEATURES_SUFFIX).exists()
+    beside = target.with_name(target.name.removesuffix(SUFFIX) + FEATURES_SUFFIX).exists()
+    whole = bool(settings.quick) if found.coverage else beside
     complete = (found.extended or not settings.extended) and _has_lineage(found, settings)
     accepted = settings.skip_nonfinite or not _leaves_out(found)
     return found if same and newer and whole and complete and accepted else None

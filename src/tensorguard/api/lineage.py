@@ -8,6 +8,8 @@ from pathlib import Path
 from tensorguard.api.fingerprints import Settings
 from tensorguard.api.loading import load_fingerprint
 from tensorguard.api.models import Model
+from tensorguard.api.quick import sampled_pair
+from tensorguard.api.sampling import is_quick, sampled_fingerprint
 from tensorguard.engines.sizing import processors
 from tensorguard.engines.threads import Threads
 from tensorguard.errors import UsageError, quote
@@ -18,6 +20,7 @@ from tensorguard.lineage.confirmed import confirmed
 from tensorguard.lineage.deep.compare import deep_compare
 from tensorguard.lineage.mixture import Mixture, mixture
 from tensorguard.lineage.pair import Pair
+from tensorguard.lineage.sampled import is_sampled
 from tensorguard.lineage.tree import Tree, family_tree
 from tensorguard.lineage.verdict import LINKED, Lineage, compare_lineage
 from tensorguard.progress import Progress, Silent
@@ -42,9 +45,19 @@ def compare_models(
         InputError: One is malformed.
         UsageError: Fewer than two or too many models, fingerprints of different keys, or `deep` without two models.
     """
-    found = [load_fingerprint(model, settings=settings, progress=progress) for model in models]
+    settings, progress = settings or Settings(), progress or Silent()
+    if len(models) == 2:
+        found = [*sampled_pair((models[0], models[1]), settings, progress)]
+    else:
+        found = [_sampled_or_whole(model, settings, progress) for model in models]
     pairs = relate(found, progress=progress)
     return (add_deep(pairs[0], models, settings=settings, progress=progress),) if deep else pairs
+
+
+def _sampled_or_whole(model: Path | str, settings: Settings, progress: Progress) -> Fingerprint:
+    if is_quick(model, settings):
+        return sampled_fingerprint(model, settings, progress)
+    return load_fingerprint(model, settings=settings, progress=progress)
 
 
 def relate(fingerprints: Sequence[Fingerprint], *, progress: Progress | None = None) -> tuple[Pair, ...]:
@@ -62,7 +75,7 @@ def relate(fingerprints: Sequence[Fingerprint], *, progress: Progress | None = N
     try:
         for (a, b), lineage in zip(pairs, Threads(processors()).map(_related, pairs), strict=True):
             key = a.sketches.key if a.sketches and b.sketches else None
-            found.append(Pair(a.name, b.name, lineage, key))
+            found.append(Pair(a.name, b.name, lineage, key, coverage=(a.coverage, b.coverage)))
             progress.advance("pairs", 1)
     finally:
         progress.finish("pairs")
@@ -163,6 +176,8 @@ def _layer_map(lineage: Lineage, first: Model, second: Model) -> dict[int, int] 
 def _sketches(fingerprint: Fingerprint) -> Sketches:
     if fingerprint.sketches is None:
         raise UsageError("the fingerprint holds no sketches", where=fingerprint.name, hint="make it again without --no-lineage")
+    if is_sampled(fingerprint.sketches):
+        raise UsageError("only a sample of this model was read", where=fingerprint.name, hint="make it again without --quick")
     return fingerprint.sketches
 
 

@@ -16,7 +16,7 @@ from tensorguard.sources.places import locate
 def load_fingerprint(
     model: Path | str, *, settings: Settings | None = None, progress: Progress | None = None, workers: int | None = None
 ) -> Fingerprint:
-    """Return a model's fingerprint: read from a `.tgfp` or, as `registry:NAME`, from the registry, or made now.
+    """Return a model's fingerprint: read from a `.tgfp` or, as `registry:NAME`, from the registry, or made now, of all its weights.
 
     Raises:
         NotFoundError: There is no such file, model, registry or entry.

@@ -38,6 +38,7 @@ class Model:
         modified: When the newest of its files was last changed, in nanoseconds since 1970.
         notices: Things to know, a sentence each.
         vocabulary: Its tokens, read when they are asked for; an adapter has those of its base.
+        stored: All tensors of its files, packed parts and an adapter's own each by itself.
     """
 
     name: str
@@ -49,14 +50,18 @@ class Model:
     modified: int
     notices: tuple[str, ...] = ()
     vocabulary: Vocabulary = field(default_factory=Vocabulary)
+    stored: tuple[TensorInfo, ...] = field(default=(), repr=False)
 
-    def view(self) -> View:
+    def view(self, *, glance: bool = False) -> View:
         """Return the canonical view: what each tensor is, in an order that does not depend on the file.
+
+        Args:
+            glance: Compare only a few rows of embeddings that may be tied.
 
         Raises:
             InputError: A tensor that has to be compared (tied embeddings) cannot be read.
         """
-        return canonical_view(self.tensors, self.config, self.container)
+        return canonical_view(self.tensors, self.config, self.container, glance=glance)
 
 
 def open_model(path: Location | str, *, base: Location | str | None = None, search: Sequence[Path | str] = ()) -> Model:
@@ -141,4 +146,5 @@ def _model(
         modified=max((info.source.modified for info in infos), default=0),
         notices=notices,
         vocabulary=Vocabulary(checkpoint.vocabulary),
+        stored=tuple(infos),
     )

@@ -5,7 +5,7 @@ from pathlib import Path
 import typer
 
 from tensorguard.cli.bar import progress
-from tensorguard.cli.options import BASE, DEVICE, INCLUDE_SIZE, KEY_FILE, QUIET, SEARCH, key
+from tensorguard.cli.options import BASE, DEVICE, INCLUDE_SIZE, KEY_FILE, QUICK, QUIET, SEARCH, key
 from tensorguard.cli.output import JSON, REPORTS, deliver
 
 
@@ -22,6 +22,7 @@ def compare(
     include_size: bool = INCLUDE_SIZE,
     base: str | None = BASE,
     search: list[Path] = SEARCH,
+    quick: bool | None = QUICK,
     reports: list[str] = REPORTS,
     as_json: bool = JSON,
     quiet: bool = QUIET,
@@ -37,7 +38,7 @@ def compare(
     from tensorguard.api.fingerprints import Settings
     from tensorguard.reports.comparison import report
 
-    settings = Settings(device=device, key=key(key_file), base=base, search=tuple(search))
+    settings = Settings(device=device, key=key(key_file), base=base, search=tuple(search), quick=quick)
     with progress(quiet=quiet) as listener:
         found = run(models, reference=reference, include_size=include_size, deep=deep, settings=settings, progress=listener)
     deliver(report(found.similarity, found.pairs, found.notices), reports, as_json=as_json)

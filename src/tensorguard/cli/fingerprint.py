@@ -32,6 +32,7 @@ def fingerprint(
     ),
     device: str = DEVICE,
     skip_nonfinite: bool = SKIP_NONFINITE,
+    quick: bool = typer.Option(False, "--quick", help="Read the first rows of some matrices alone; no 16 numbers then."),
     force: bool = typer.Option(False, "--force", help="Compute also what is there already."),
     as_json: bool = JSON,
     quiet: bool = QUIET,
@@ -50,7 +51,9 @@ def fingerprint(
     from tensorguard.reports.fingerprints import report
 
     specification = Specification(ProbeSpec(seed=seed, repeats=repeats), _layers(layers))
-    settings = Settings(specification, device, _extended(features), lineage, key(key_file), skip_nonfinite, base, tuple(search))
+    settings = Settings(
+        specification, device, _extended(features), lineage, key(key_file), skip_nonfinite, base, tuple(search), quick=quick
+    )
     budget = None if memory is None else int(memory * 1e9)
     with progress(quiet=quiet) as listener:
         outcomes = list(

@@ -41,6 +41,14 @@ REGISTRY = typer.Option(
 )
 
 
+QUICK = typer.Option(
+    None,
+    "--quick/--full",
+    help="Read a sample, and more only while the answer is open; or everything.",
+    show_default="quick for models on servers",
+)
+
+
 def key(path: Path | None) -> "Key":
     """Return the key of a key file, or the public one without a file.
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import typer
 
 from tensorguard.cli.bar import progress
-from tensorguard.cli.options import BASE, DEVICE, MODEL, QUIET, REGISTRY, SEARCH, SKIP_NONFINITE, registry_folder
+from tensorguard.cli.options import BASE, DEVICE, MODEL, QUICK, QUIET, REGISTRY, SEARCH, SKIP_NONFINITE, registry_folder
 from tensorguard.cli.options import key as read_key
 from tensorguard.cli.output import JSON, REPORTS, deliver
 
@@ -28,6 +28,7 @@ def scan(
     search: list[Path] = SEARCH,
     skip_nonfinite: bool = SKIP_NONFINITE,
     device: str = DEVICE,
+    quick: bool | None = QUICK,
     reports: list[str] = REPORTS,
     as_json: bool = JSON,
     quiet: bool = QUIET,
@@ -43,7 +44,7 @@ def scan(
     from tensorguard.api.scanning import scan as run
     from tensorguard.reports.scan import report
 
-    settings = Settings(device=device, base=base, search=tuple(search), skip_nonfinite=skip_nonfinite)
+    settings = Settings(device=device, base=base, search=tuple(search), quick=quick, skip_nonfinite=skip_nonfinite)
     with progress(quiet=quiet) as listener:
         found = run(
             model,

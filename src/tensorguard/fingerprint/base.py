@@ -87,6 +87,27 @@ class TensorDigest:
 
 
 @dataclass(frozen=True, slots=True)
+class Coverage:
+    """How much of a model a sampled fingerprint rests on.
+
+    Attributes:
+        rows: Matrices of which the first rows were read.
+        whole: Matrices that were read whole.
+        matrices: How many there are.
+        elements: Numbers read, rows of anchor tokens and norms not counted.
+        of: How many the model holds.
+        words: Whether the vocabulary was read.
+    """
+
+    rows: int
+    whole: int
+    matrices: int
+    elements: int
+    of: int
+    words: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Fingerprint:
     """The fingerprint of one model: the paper's numbers, digests of all values, and the lineage fingerprint.
 
@@ -104,6 +125,7 @@ class Fingerprint:
         extended: Further numbers on request, by category and name (`attention_band_low`); never part of the 16.
         digests: Digests of all tensors' values, weights and then vectors in canonical order; empty if they were not asked for.
         sketches: The lineage fingerprint; None if it was not asked for.
+        coverage: How much was read of a model that was only sampled, which has none of the 16 numbers; None: all.
     """
 
     name: str
@@ -119,3 +141,4 @@ class Fingerprint:
     extended: Mapping[str, float] = field(default_factory=dict)
     digests: tuple[TensorDigest, ...] = ()
     sketches: Sketches | None = field(default=None, repr=False, compare=False)
+    coverage: Coverage | None = None

@@ -90,9 +90,10 @@ def read_fingerprint(path: Path | str) -> Fingerprint:
         found = msgspec.convert(kept | {"layers": layers}, Fingerprint)
     except msgspec.ValidationError as error:
         raise InputError(f"is not a fingerprint of schema {SCHEMA} ({quote(error)})", where=path) from error
-    if set(found.features) != set(FEATURES):
+    keys = () if found.coverage and not found.features else FEATURES
+    if set(found.features) != set(keys):
         raise InputError("its features are not the 16 of the paper", where=path)
-    features = {key: checked_number(key, found.features[key], path) for key in FEATURES}
+    features = {key: checked_number(key, found.features[key], path) for key in keys}
     everything = [*found.extended.values(), *numbers.flat]
     everything += [value for layer in found.layers for value in layer.extended.values()]
     if not all(abs(value) <= LARGEST for value in everything):

@@ -7,10 +7,11 @@ The gain of a norm that a matrix reads through goes into its inputs, the gain of
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import numpy as np
 
+from tensorguard.engines.base import Engine
 from tensorguard.fingerprint.sweep_tasks import Question
 from tensorguard.probes.anchors import ANCHOR_IDS, ANCHOR_WORDS, anchor_tokens
 from tensorguard.probes.rademacher import FIXED, Key, fixed_basis, response_inputs
@@ -53,24 +54,27 @@ class Questions:
         folds: Its norms.
         words: The number of each anchor word in its vocabulary; None for those that it lacks. Empty without a vocabulary.
         key: Whose probes.
+        engine: Reads the embedding's rows: on a server each is a request of its own.
 
     Raises:
         InputError: Rows of the embedding cannot be read.
     """
 
-    def __init__(self, view: View, folds: Folds, words: Sequence[int | None], key: Key) -> None:
+    def __init__(self, view: View, folds: Folds, words: Sequence[int | None], key: Key, engine: Engine) -> None:
         self._folds = folds
         self._key = key
         self.width = stream_width(view.weights)
-        self.anchors = _anchors(view, folds, anchor_tokens(key, words), self.width)
+        self.anchors = _anchors(view, folds, anchor_tokens(key, words), self.width, engine)
         self._columns: Float32 = np.hstack([fixed_basis(key, self.width), self.anchors.rows.T])
         self._seen = lru_cache(maxsize=_FOLDABLE)(self._seen_through)
 
-    def of(self, member: Weight | Vector) -> Question:
-        """Return what to ask a matrix, or a vector: nothing but its digest."""
+    def of(self, member: Weight | Vector, *, whole: bool = True) -> Question:
+        """Return what to ask a matrix (the first rows of one that is not read whole), or a vector: nothing but its digest."""
         if isinstance(member, Vector):
             return Question(member.stored, self._key)
         weight = member
+        if not whole:
+            return Question(weight, self._key, sample=True, whole=False)
         rows, columns = weight.shape
         inside = weight.stack in LANGUAGE and weight.layer is not None
         forward = backward = None
@@ -94,7 +98,7 @@ def stream_width(weights: Sequence[Weight]) -> int:
     return max(widths, key=lambda width: (widths[width], width), default=0)
 
 
-def _anchors(view: View, folds: Folds, tokens: Sequence[int | None], width: int) -> Anchors:
+def _anchors(view: View, folds: Folds, tokens: Sequence[int | None], width: int, engine: Engine) -> Anchors:
     embed = next((w for w in view.weights if w.role == "embed" and w.shape[1] == width and w.stack in LANGUAGE), None)
     head = next((w for w in view.weights if w.role == "lm_head" and w.shape[1] == width), embed)
     if embed is None or head is None:
@@ -103,7 +107,9 @@ def _anchors(view: View, folds: Folds, tokens: Sequence[int | None], width: int)
     before, after = (
         _fitting(fold, width) for fold in (folds.embedding(embed.stack), folds.reader(embed.stack, None, "lm_head"))
     )
-    read, write = _unit(_rows(embed, tokens)), _unit(_rows(head, tokens))
+    read = _rows(embed, tokens, engine)
+    write = read if head is embed else _rows(head, tokens, engine)
+    read, write = _unit(read), _unit(write)
     return Anchors(_unit(before.onto(read.T).T), _unit(_folded(write, after)))
 
 
@@ -118,11 +124,16 @@ def _folded(rows: Float32, fold: Folding) -> Float32:
     return scaled - scaled.mean(1, keepdims=True) if fold.centred else scaled
 
 
-def _rows(table: Weight, tokens: Sequence[int | None]) -> Float32:
+def _rows(table: Weight, tokens: Sequence[int | None], engine: Engine) -> Float32:
     found = np.zeros((len(tokens), table.shape[1]), np.float32)
-    for row, token in enumerate(tokens):
-        if token is not None and 0 <= token < table.shape[0]:
-            found[row] = np.nan_to_num(table.rows(token, token + 1)[0], nan=0, posinf=0, neginf=0)
+    there = [(row, token) for row, token in enumerate(tokens) if token is not None and 0 <= token < table.shape[0]]
+    for (row, _), values in zip(there, engine.map(partial(_row, table), [token for _, token in there]), strict=True):
+        found[row] = np.nan_to_num(values, nan=0, posinf=0, neginf=0)
+    return found
+
+
+def _row(table: Weight, token: int) -> Float32:
+    found: Float32 = table.rows(token, token + 1)[0]
     return found
 
 

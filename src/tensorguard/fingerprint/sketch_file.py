@@ -49,12 +49,21 @@ class Description(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     blocks: list[tuple[str, int]]
     places: list[Place]
     sampled: list[int]
+    whole: list[int] | None = None
 
 
 def describe(sketches: Sketches) -> dict[str, Any]:
     """Return the description, as plain data."""
     described: dict[str, Any] = msgspec.to_builtins(
-        Description(METHOD, sketches.key, sketches.width, list(sketches.blocks), list(sketches.places), list(sketches.sampled))
+        Description(
+            METHOD,
+            sketches.key,
+            sketches.width,
+            list(sketches.blocks),
+            list(sketches.places),
+            list(sketches.sampled),
+            None if sketches.whole is None else list(sketches.whole),
+        )
     )
     return described
 
@@ -100,6 +109,7 @@ def restore(document: object, infos: Mapping[str, TensorInfo], where: object) ->
         blocks=tuple(found.blocks),
         places=tuple(found.places),
         sampled=tuple(found.sampled),
+        whole=None if found.whole is None else tuple(found.whole),
         **arrays,
     )
 
@@ -112,7 +122,7 @@ def _require_sane(found: Description, where: object) -> None:
     ]
     if not _KEY.fullmatch(found.key) or min(numbers) < 0 or max(len(found.blocks), len(found.places)) > _MOST:
         raise InputError("its description of the sketches is absurd", where=where)
-    if not all(0 <= index < len(found.places) for index in found.sampled):
+    if not all(0 <= index < len(found.places) for index in (*found.sampled, *(found.whole or ()))):
         raise InputError("its row samples are of matrices that it does not list", where=where)
 
 

@@ -45,6 +45,8 @@ class Sketches:
 
     Operators of both kinds are folded (`tensors.folding`); missing ones are all zeros.
 
+    Of a model that was only sampled most is missing: what was not read is all zeros, and its `unit_index` -1.
+
     Attributes:
         key: Whose probes: `public`, or which secret key (`Key.identity`). Sketches of different keys say nothing about each other.
         width: d.
@@ -72,6 +74,7 @@ class Sketches:
         row_mean: 1^T W X / rows, float32 of shape (N, 16).
         traces: What `TRACES` says of each matrix, float32 of shape (N, 7).
         sample: Count sketch of a fixed block of rows, int8 up to scale, of shape (S, 4096).
+        whole: Which of `places` were read whole; None: all of them.
     """
 
     key: str
@@ -97,3 +100,10 @@ class Sketches:
     row_mean: NDArray[np.float32]
     traces: NDArray[np.float32]
     sample: NDArray[np.int8]
+    whole: tuple[int, ...] | None = None
+
+    @property
+    def blocks_read(self) -> NDArray[np.bool_]:
+        """Which blocks have operators, of shape (B,); of a model that was read whole, all count."""
+        everything = np.ones(len(self.blocks), np.bool_)
+        return everything if self.whole is None else everything & np.any(self.fixed, axis=(1, 2, 3))

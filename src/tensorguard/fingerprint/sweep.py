@@ -1,7 +1,6 @@
-"""One sweep over everything that a model stores: digests of all values, and the lineage fingerprint's sketches."""
+"""One sweep over everything that a model stores, or over a sample: digests of all values, and the lineage fingerprint's sketches."""
 
-import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -10,15 +9,17 @@ import numpy as np
 from tensorguard.engines.base import Engine
 from tensorguard.fingerprint.base import TensorDigest
 from tensorguard.fingerprint.blocks import Blocks
+from tensorguard.fingerprint.plan import Plan
 from tensorguard.fingerprint.questions import LANGUAGE, Questions
 from tensorguard.fingerprint.sketches import Sketches
 from tensorguard.fingerprint.sweep_fold import Folded, Matrices
-from tensorguard.fingerprint.sweep_tasks import Answer, answer, extent_of, ranges
+from tensorguard.fingerprint.sweep_tasks import Answer, Range, answer, extent_of, ranges
 from tensorguard.fingerprint.usable import require_finite
 from tensorguard.probes.anchors import ANCHOR_WORDS
 from tensorguard.probes.rademacher import FIXED, PUBLIC, Key, fixed_basis
 from tensorguard.progress import Progress
 from tensorguard.signals.products import Products
+from tensorguard.signals.sample import sample_rows
 from tensorguard.signals.unit_table import UNITS
 from tensorguard.tensors.folding import Folds
 from tensorguard.tensors.grouping import HeadDimensions
@@ -39,7 +40,7 @@ class Swept:
     """What a sweep found.
 
     Attributes:
-        digests: One per weight, then per vector, in canonical order.
+        digests: One per weight, then per vector, in canonical order; only of those that were read whole.
         sketches: The lineage fingerprint.
         notices: What a user should know, a sentence each.
     """
@@ -49,23 +50,34 @@ class Swept:
     notices: tuple[str, ...]
 
 
-def sweep(
-    view: View,
-    folds: Folds,
-    heads: HeadDimensions,
-    words: Sequence[int | None],
-    *,
-    engine: Engine,
-    products: Products,
-    progress: Progress,
-    key: Key = PUBLIC,
-    skip_nonfinite: bool = False,
-) -> Swept:
-    """Read every tensor of a model once.
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """A tensor, or its first rows."""
+
+    member: Weight | Vector
+    whole: bool
+
+    @property
+    def width(self) -> int:
+        return extent_of(self.member)[1]
+
+    @property
+    def ranges(self) -> list[tuple[int, int]]:
+        """(start, stop) of the ranges of rows that are read."""
+        rows, width = extent_of(self.member)
+        return ranges(rows, width) if self.whole else [(0, min(rows, sample_rows(width)))]
+
+    @property
+    def elements(self) -> int:
+        return sum(stop - start for start, stop in self.ranges) * self.width
+
+
+class Sweep:
+    """Reads a model, all of it or a sample that may grow, every tensor once at most.
 
     Args:
         view: The canonical view.
-        folds: Its norms.
+        folds: Its norms; of a sample, those of the blocks that are to be read whole.
         heads: Its head dimensions.
         words: The number of each anchor word in its vocabulary; empty without one.
         engine: Runs the tasks; the result does not depend on it.
@@ -75,53 +87,103 @@ def sweep(
         skip_nonfinite: Say which tensors hold NaN or infinite values, and take them for zeros, instead of refusing the model.
 
     Raises:
-        InputError: A tensor cannot be read or decoded, or holds values that are not finite.
+        InputError: Rows of the embedding cannot be read.
     """
-    questions = Questions(view, folds, words, key)
-    order = sorted(range(len(view.weights)), key=lambda index: _sweep_order(view.weights[index], index))
-    members: list[Weight | Vector] = [*(view.weights[index] for index in order), *view.vectors]
-    blocks = tuple(dict.fromkeys((w.stack, w.layer) for w in view.weights if w.stack in LANGUAGE and w.layer is not None))
-    collector = Blocks(blocks, heads.head_dimension)
-    matrices = Matrices(view.weights)
-    tasks = (
-        task for member in members for task in questions.of(member).ranges()
-    )  # lazy: folded inputs are as large as weights
-    progress.start("sweep", sum(math.prod(extent_of(member)) for member in members), "elements")
-    digests: list[TensorDigest | None] = [None] * len(members)
-    try:
-        answers = engine.map(partial(answer, products=products), tasks)
-        for place, member in enumerate(members):
-            found = _fold(member, answers, progress)
-            digest = found.digest(member)
-            if not skip_nonfinite:
-                require_finite(member.stored.name, member.stored.where, digest.nan, digest.infinite)
-            digests[order[place] if isinstance(member, Weight) else place] = digest
-            if isinstance(member, Weight):
-                matrices.take(member, found)
-                response = found.block_response()
-                if response is not None:
-                    collector.take(member, response)
-    finally:
-        progress.finish("sweep")
-    unfolded = len(folds.notices) - _MOST_NOTICES
-    more = [f"{unfolded} more norms are not folded"] if unfolded > 0 else []
-    notices = (*folds.notices[:_MOST_NOTICES], *more, *([_UNFOLDED_HEADS] if collector.guessed_heads else []))
-    return Swept(tuple(d for d in digests if d is not None), _sketches(questions, key, blocks, collector, matrices), notices)
+
+    def __init__(
+        self,
+        view: View,
+        folds: Folds,
+        heads: HeadDimensions,
+        words: Sequence[int | None],
+        *,
+        engine: Engine,
+        products: Products,
+        progress: Progress,
+        key: Key = PUBLIC,
+        skip_nonfinite: bool = False,
+    ) -> None:
+        self._view, self._folds, self._key = view, folds, key
+        self._members: list[Weight | Vector] = [*view.weights, *view.vectors]
+        self._engine, self._progress, self._skip_nonfinite = engine, progress, skip_nonfinite
+        self._answer = partial(answer, products=products)
+        self._questions = Questions(view, folds, words, key, engine)
+        language = (w for w in view.weights if w.stack in LANGUAGE and w.layer is not None)
+        self._blocks = tuple(dict.fromkeys((w.stack, w.layer or 0) for w in language))
+        self._collector = Blocks(self._blocks, heads.head_dimension)
+        self._matrices = Matrices(view.weights)
+        self._digests: dict[int, TensorDigest] = {}
+        self._sampled: set[int] = set()
+
+    def everything(self) -> Swept:
+        """Read all tensors.
+
+        Raises:
+            InputError: A tensor cannot be read or decoded, or holds values that are not finite.
+        """
+        weights = len(self._view.weights)
+        return self._read([*self._order(range(weights)), *range(weights, len(self._members))], whole=True)
+
+    def sample(self, plan: Plan) -> Swept:
+        """Read what a plan asks for and was not read yet, and return what all that was read says; see `everything`."""
+        rows, whole = plan.rows - self._sampled, plan.whole - self._digests.keys()
+        self._sampled |= rows
+        self._read(self._order(rows), whole=False)
+        return self._read(self._order(whole), whole=True)
+
+    def _order(self, indices: Iterable[int]) -> list[int]:
+        return sorted(indices, key=lambda index: _sweep_order(self._view.weights[index], index))
+
+    def _read(self, indices: Sequence[int], *, whole: bool) -> Swept:
+        asked = [_Part(self._members[index], whole) for index in indices]
+        # Questions are made as they are asked: folded inputs are as large as weights.
+        tasks = (
+            Range(question, *rows)
+            for part in asked
+            for question in [self._questions.of(part.member, whole=part.whole)]
+            for rows in part.ranges
+        )
+        self._progress.start("sweep", sum(part.elements for part in asked), "elements")
+        try:
+            answers = self._engine.map(self._answer, tasks)
+            for index, part in zip(indices, asked, strict=True):
+                self._take(index, part, self._folded(part, answers))
+        finally:
+            self._progress.finish("sweep")
+        return self._swept()
+
+    def _folded(self, part: "_Part", answers: Iterator[Answer]) -> Folded:
+        total = Folded()
+        for start, stop in part.ranges:
+            total.add(next(answers))
+            self._progress.advance("sweep", (stop - start) * part.width)
+        return total
+
+    def _take(self, index: int, part: "_Part", found: Folded) -> None:
+        member, digest = part.member, found.digest(part.member)
+        if not self._skip_nonfinite:
+            require_finite(member.stored.name, member.stored.where, digest.nan, digest.infinite)
+        if part.whole:
+            self._digests[index] = digest
+        if isinstance(member, Weight):
+            self._matrices.take(member, found, whole=part.whole)
+            response = found.block_response()
+            if response is not None:
+                self._collector.take(member, response)
+
+    def _swept(self) -> Swept:
+        unfolded = len(self._folds.notices) - _MOST_NOTICES
+        more = [f"{unfolded} more norms are not folded"] if unfolded > 0 else []
+        guessed = [_UNFOLDED_HEADS] if self._collector.guessed_heads else []
+        notices = (*self._folds.notices[:_MOST_NOTICES], *more, *guessed)
+        digests = tuple(self._digests[index] for index in sorted(self._digests))
+        return Swept(digests, _sketches(self._questions, self._key, self._blocks, self._collector, self._matrices), notices)
 
 
 def _sweep_order(weight: Weight, index: int) -> tuple[str, int, bool, int, int]:
     """Sort so that what makes a block's operators lies side by side, expert by expert."""
     layer, expert = (-1 if number is None else number for number in (weight.layer, weight.expert))
     return weight.stack, layer, weight.role not in ("q", "k", "v", "o"), expert, index
-
-
-def _fold(member: Weight | Vector, answers: Iterator[Answer], progress: Progress) -> Folded:
-    total = Folded()
-    rows, width = extent_of(member)
-    for start, stop in ranges(rows, width):
-        total.add(next(answers))
-        progress.advance("sweep", (stop - start) * width)
-    return total
 
 
 def _sketches(
@@ -157,4 +219,5 @@ def _sketches(
         row_mean=matrices.row_means(),
         traces=matrices.traces(),
         sample=samples,
+        whole=matrices.whole(),
     )

@@ -92,10 +92,15 @@ class Matrices:
         self._total = np.zeros((len(members), RESPONSE[1]))
         self._traces = [Traces() for _ in members]
         self._samples: dict[int, NDArray[np.int8]] = {}
+        self._read = [0] * len(members)
+        self._parts = [len(group) for group in members.values()]
 
-    def take(self, weight: Weight, found: Folded) -> None:
+    def take(self, weight: Weight, found: Folded, *, whole: bool = True) -> None:
         """Add a weight's sums to those of its place."""
         index = self._index[_place(weight)]
+        if not self._read[index]:
+            self._traces[index] = Traces()  # those of the first rows alone, if these were read before
+        self._read[index] += whole
         with np.errstate(over="ignore", invalid="ignore"):
             self._response[index] += found.response
             self._total[index] += found.total
@@ -116,6 +121,11 @@ class Matrices:
         """Return the traces, float32 of shape (N, 7)."""
         found = [traces.numbers() for traces in self._traces]
         return np.array(found, np.float32).reshape(len(found), len(TRACES))
+
+    def whole(self) -> tuple[int, ...] | None:
+        """Return which places were read whole, None for all."""
+        found = tuple(index for index, (read, parts) in enumerate(zip(self._read, self._parts, strict=True)) if read == parts)
+        return None if len(found) == len(self.places) else found
 
     def samples(self) -> tuple[tuple[int, ...], NDArray[np.int8]]:
         """Return which places were sampled and the samples, int8 of shape (S, 4096)."""

@@ -3,7 +3,6 @@
 Which rows make a range depends on the tensor's width alone, so neither the container nor the number of workers can change a bit.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -47,6 +46,7 @@ class Question:
             (d, columns + 16); None for the latter alone.
         backward: Outputs X whose responses W^T X are wanted, float32 of shape (rows, columns); None for none.
         sample: Whether a row sample is wanted.
+        whole: Whether anything but the row sample is wanted.
     """
 
     tensor: Weight | Stored
@@ -54,10 +54,7 @@ class Question:
     forward: Float32 | None = field(default=None, repr=False)
     backward: Float32 | None = field(default=None, repr=False)
     sample: bool = False
-
-    def ranges(self) -> Iterator["Range"]:
-        """Cut the tensor into ranges of rows, in order."""
-        return (Range(self, start, stop) for start, stop in ranges(*extent_of(self.tensor)))
+    whole: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +138,8 @@ def answer(task: Range, products: Products) -> Answer:
             found.traces.see_sample(tile)
             if question.sample and start == 0:
                 found.sample = row_sample(question.key, tile[: sample_rows(width)])
-        _multiply(task, start, tile, products, found, responses)
+        if question.whole:
+            _multiply(task, start, tile, products, found, responses)
     found.digests = b"".join(digests)
     found.constant = constants.pop() if len(constants) == 1 else None
     found.responses = np.concatenate(responses) if responses else None

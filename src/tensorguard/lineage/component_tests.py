@@ -1,7 +1,7 @@
 """The evidence that needs no search: anchor tokens of embeddings and output heads, and sketches and samples of paired matrices."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -74,7 +74,7 @@ def anchor_tests(a: Sketches, b: Sketches) -> Iterator[Named]:
 
 def correlations(a: Sketches, b: Sketches, blocks: Pairs) -> tuple[tuple[MatrixPair, ...], list[Named]]:
     """Return all pairs of matrices, and the tests of each component that can be made."""
-    pairs = paired_places(a, b, blocks)
+    pairs = [(i, j) for i, j in paired_places(a, b, blocks) if _is_whole(a, i) and _is_whole(b, j)]
     compared: list[MatrixPair] = []
     tests: list[Named] = []
     for name, roles in (("all", None), *CORRELATED.items()):
@@ -92,8 +92,15 @@ def correlations(a: Sketches, b: Sketches, blocks: Pairs) -> tuple[tuple[MatrixP
     return tuple(compared), tests
 
 
-def sample_tests(a: Sketches, b: Sketches, blocks: Pairs) -> list[Named]:
-    """Return the tests of row samples: of matrices in paired blocks of which the same numbers were sampled."""
+def sample_tests(a: Sketches, b: Sketches, blocks: Pairs, log10_ways: float = 0.0) -> list[Named]:
+    """Return the tests of row samples: of matrices in paired blocks of which the same numbers were sampled.
+
+    Args:
+        a: The first model.
+        b: The second.
+        blocks: Paired blocks.
+        log10_ways: log10 of how many ways to pair them were tried, which every p-value pays for.
+    """
     ours, theirs = ({place: row for row, place in enumerate(model.sampled)} for model in (a, b))
     pairs = [(i, j) for i, j in paired_places(a, b, blocks) if i in ours and j in theirs and _same_rows(a, i, b, j)]
     tests: list[Named] = []
@@ -101,8 +108,13 @@ def sample_tests(a: Sketches, b: Sketches, blocks: Pairs) -> list[Named]:
         chosen = [(i, j) for i, j in pairs if name == "all" or a.places[i].role in CORRELATED[name]]
         if chosen:
             A, B = a.sample[[ours[i] for i, _ in chosen]], b.sample[[theirs[j] for _, j in chosen]]
-            tests.append((("sample", "rows", name), sample_test(A, B)))
+            test = sample_test(A, B)
+            tests.append((("sample", "rows", name), replace(test, log10_p=min(0.0, test.log10_p + log10_ways))))
     return tests
+
+
+def _is_whole(model: Sketches, place: int) -> bool:
+    return model.whole is None or place in model.whole
 
 
 def _same_rows(a: Sketches, i: int, b: Sketches, j: int) -> bool:

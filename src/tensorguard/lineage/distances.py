@@ -14,11 +14,12 @@ def distance(first: Sketches, second: Sketches) -> float | None:
     """Return the relative difference of two models' weights, from 0 to 1, symmetric; None if they cannot be compared.
 
     It is the root mean square over matrices; one without a counterpart of its shape, or with an unrelated one (permuted, in another
-    basis), counts as 1. Models of equal depth are compared in place; of unequal depth block by block with the closest block, the
-    shorter with the longer or the other way round, whichever is closer.
+    basis), counts as 1. Models of equal depth are compared in place; of unequal depth each block of the longer with the closest block
+    of the shorter, so that a repeated block costs nothing, and one that was left out counts as 1.
     """
     if len(first.blocks) != len(second.blocks):
-        squares = min(_by_block(first, second), _by_block(second, first), key=sum)
+        shorter, longer = sorted((first, second), key=lambda model: len(model.blocks))
+        squares = _by_block(longer, shorter)
     else:
         squares = _in_place(first, second)
     if sum(square < RELATED**2 for square in squares) <= COMPARABLE * len(squares):

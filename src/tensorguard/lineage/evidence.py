@@ -13,6 +13,7 @@ from tensorguard.lineage.component_tests import MatrixPair, anchor_tests, common
 from tensorguard.lineage.corrections import bonferroni
 from tensorguard.lineage.layer_map import LayerMap, layer_map
 from tensorguard.lineage.operator_tests import OperatorTests, operator_tests
+from tensorguard.lineage.sampled import SampledBlocks, is_sampled, sampled_blocks
 from tensorguard.signals.null_draws import Test
 from tensorguard.signals.operator_evidence import FEWEST, Operators, fixed_basis, whitened
 from tensorguard.signals.units import UnitEvidence, UnitTable, unit_evidence
@@ -54,7 +55,9 @@ class Evidence:
         layers: Where the first model's blocks come from in the second.
         units: What the unit tables say.
         matrices: Matrices compared one by one.
-        similarity: Mean operator cosine between every block of the first and of the second, by basis.
+        similarity: Mean operator cosine between every block of the first and of the second, by basis; empty where `sampled`.
+        sampled: How the first rows of the blocks compare where one of the models was not read whole; else None. The layer map is of the
+            blocks that were read then.
     """
 
     tests: tuple[NamedTest, ...]
@@ -68,6 +71,7 @@ class Evidence:
     units: UnitEvidence
     matrices: tuple[MatrixPair, ...]
     similarity: dict[Basis, tuple[tuple[float, ...], ...]]
+    sampled: SampledBlocks | None = None
 
     def test(self, signal: str, basis: str, component: str = "all") -> Test | None:
         """Return one test, or None if it could not be made."""
@@ -76,7 +80,7 @@ class Evidence:
 
 
 def evidence(a: Sketches, b: Sketches, searched: int = 1) -> Evidence:
-    """Compare two lineage fingerprints.
+    """Compare two lineage fingerprints; of a model that was only sampled, by what was read of it.
 
     Args:
         a: The first model, a possible child where the layer map is concerned.
@@ -94,6 +98,9 @@ def evidence(a: Sketches, b: Sketches, searched: int = 1) -> Evidence:
     operators = {basis: found for basis, A, B, margin in _bases(a, b) if (found := operator_tests(A, B, margin)) is not None}
     best = max(operators, key=lambda basis: _excess(operators[basis]), default=None)
     path, blocks, layers = _side_by_side(a, b) if best is None else _aligned(operators[best])
+    sampled = sampled_blocks(a, b) if is_sampled(a, b) else None
+    if sampled is not None and best is not None:
+        path, blocks, layers = _numbered(a, b, path, blocks, layers)
     units = unit_evidence(_unit_table(a), _unit_table(b), blocks)
     matrices, correlated = correlations(a, b, blocks)
     tests = [
@@ -101,7 +108,7 @@ def evidence(a: Sketches, b: Sketches, searched: int = 1) -> Evidence:
         *((("reordered", basis, "all"), found.reordered) for basis, found in operators.items()),
         *anchor_tests(a, b),
         *correlated,
-        *sample_tests(a, b, blocks),
+        *(sample_tests(a, b, sampled.pairs, sampled.log10_ways) if sampled else sample_tests(a, b, blocks)),
         (("units", "index", "all"), _unit_test(units)),
     ]
     named = tuple(NamedTest(*name, test, bonferroni(test.log10_p, len(tests) * searched)) for name, test in tests)
@@ -116,23 +123,35 @@ def evidence(a: Sketches, b: Sketches, searched: int = 1) -> Evidence:
         layers=layers,
         units=units,
         matrices=matrices,
-        similarity={basis: tuple(map(tuple, found.matrix.tolist())) for basis, found in operators.items()},
+        similarity={} if sampled else {basis: tuple(map(tuple, found.matrix.tolist())) for basis, found in operators.items()},
+        sampled=sampled,
     )
 
 
 def _bases(a: Sketches, b: Sketches) -> Iterator[tuple[Basis, Operators, Operators, Mapping[str, float] | None]]:
-    yield "fixed", fixed_basis(a.fixed), fixed_basis(b.fixed), None
+    ours, theirs = a.blocks_read, b.blocks_read
+    yield "fixed", fixed_basis(a.fixed[ours]), fixed_basis(b.fixed[theirs]), None
     words, ids = common(a.word_gram, b.word_gram), common(a.id_gram, b.id_gram)
     if words.sum() >= FEWEST:
-        yield "words", whitened(a.words, a.word_gram, words), whitened(b.words, b.word_gram, words), OPERATOR_EXCESS
+        A, B = whitened(a.words[ours], a.word_gram, words), whitened(b.words[theirs], b.word_gram, words)
+        yield "words", A, B, OPERATOR_EXCESS
     if ids.sum() >= FEWEST:
-        yield "ids", whitened(a.ids, a.id_gram, ids), whitened(b.ids, b.id_gram, ids), OPERATOR_EXCESS
+        A, B = whitened(a.ids[ours], a.id_gram, ids), whitened(b.ids[theirs], b.id_gram, ids)
+        yield "ids", A, B, OPERATOR_EXCESS
 
 
 def _aligned(found: OperatorTests) -> tuple[Pairs, Pairs, LayerMap]:
     in_order = found.tests["all"].z >= found.reordered.z
     blocks = found.path if in_order else best_assignment(found.matrix)
     return found.path, blocks, layer_map(found.matrix, blocks, found.noticeable, found.noise)
+
+
+def _numbered(a: Sketches, b: Sketches, path: Pairs, blocks: Pairs, layers: LayerMap) -> tuple[Pairs, Pairs, LayerMap]:
+    """Number blocks among all instead of among those that were read; of the others it is not known where they come from."""
+    ours, theirs = (np.flatnonzero(model.blocks_read).tolist() for model in (a, b))
+    path, blocks = (tuple((ours[i], theirs[j]) for i, j in pairs) for pairs in (path, blocks))
+    origin = {ours[i]: theirs[j] for i, j in enumerate(layers.origins) if j is not None}
+    return path, blocks, LayerMap(tuple(origin.get(i) for i in range(len(a.blocks))), (), layers.contrast)
 
 
 def _side_by_side(a: Sketches, b: Sketches) -> tuple[Pairs, Pairs, LayerMap]:

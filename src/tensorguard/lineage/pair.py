@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from tensorguard.fingerprint.base import Coverage
 from tensorguard.lineage.deep.base import Deep
 from tensorguard.lineage.verdict import Lineage
 
@@ -16,6 +17,7 @@ class Pair:
         lineage: What their fingerprints say.
         key: Whose probes the fingerprints were made with: `public`, or which secret key; None where one holds no sketches.
         deep: What reading both models says; None where it was not asked for.
+        coverage: Of the first and of the second, how much was read; None: all.
     """
 
     first: str
@@ -23,3 +25,4 @@ class Pair:
     lineage: Lineage
     key: str | None = None
     deep: Deep | None = None
+    coverage: tuple[Coverage | None, Coverage | None] = (None, None)

@@ -6,12 +6,13 @@ from math import log10
 
 from tensorguard.engines.base import Engine
 from tensorguard.errors import InputError
-from tensorguard.fingerprint.base import Fingerprint
+from tensorguard.fingerprint.base import Coverage, Fingerprint
 from tensorguard.fingerprint.sketches import Sketches
 from tensorguard.lineage.corrections import holm
 from tensorguard.lineage.distances import distance
 from tensorguard.lineage.identity import compare_identity
 from tensorguard.lineage.mixture import Mixture, mixture
+from tensorguard.lineage.sampled import is_sampled, sampled_blocks
 from tensorguard.lineage.screening import Screen
 from tensorguard.lineage.verdict import LINKED, Lineage, Verdict, compare_lineage
 from tensorguard.registry.entry import Entry, Hit
@@ -83,6 +84,7 @@ class Scan:
         screened: How many of them the search gave to a first look at their operators.
         parents: What it is a merge of, where several relatives explain it better than one.
         notices: Things to know, a sentence each.
+        coverage: How much of the model in question was read; None: all.
     """
 
     name: str
@@ -94,6 +96,7 @@ class Scan:
     screened: int
     parents: Mixture | None = None
     notices: tuple[str, ...] = ()
+    coverage: Coverage | None = None
 
     @property
     def best(self) -> Relative | None:
@@ -125,10 +128,16 @@ class _FirstLook:
         identity = compare_identity(self._model, known) if self._model.digests and known.digests else None
         equal = identity.equal / max(identity.comparable, 1) if identity else 0.0
         ours, theirs = self._model.sketches, known.sketches
-        alike = self._screen(theirs) if self._screen and theirs else 0.0
+        if ours and theirs and is_sampled(ours, theirs):
+            rows = sampled_blocks(ours, theirs)
+            return _Candidate(entry, known, max(equal, rows.equal), max(rows.likeness, self._screened(theirs)))
+        alike = self._screened(theirs) if theirs else 0.0
         # Among close kin, operators hardly differ: the closest is told by the weights, and those that were rearranged come after.
         apart = distance(ours, theirs) if ours and theirs and alike > _CLOSE else None
         return _Candidate(entry, known, equal, alike if apart is None or apart >= _BLIND else 2.0 - apart)
+
+    def _screened(self, theirs: Sketches) -> float:
+        return self._screen(theirs) if self._screen else 0.0
 
 
 def scan(
@@ -175,6 +184,7 @@ def scan(
         screened=len(candidates),
         parents=_merge(model, relatives, prints),
         notices=tuple(notices),
+        coverage=model.coverage,
     )
 
 
@@ -217,8 +227,11 @@ def _relatives(model: Fingerprint, chosen: Sequence[_Candidate], searched: int, 
 def _compare(task: tuple[Fingerprint, Fingerprint, int]) -> tuple[Lineage, float | None]:
     first, second, searched = task
     lineage = compare_lineage(first, second, searched)
-    linked = lineage.verdict in LINKED and first.sketches and second.sketches
-    return lineage, distance(first.sketches, second.sketches) if linked and first.sketches and second.sketches else None
+    if lineage.verdict not in LINKED or first.sketches is None or second.sketches is None:
+        return lineage, None
+    if is_sampled(first.sketches, second.sketches):
+        return lineage, sampled_blocks(first.sketches, second.sketches).distance
+    return lineage, distance(first.sketches, second.sketches)
 
 
 def _rank(each: Relative) -> tuple[float, bool, float, bool, str, float, str]:
@@ -239,10 +252,12 @@ def _merge(model: Fingerprint, relatives: Sequence[Relative], prints: dict[str, 
     """Return what the model is a merge of; None unless several of its relatives explain it."""
     if model.sketches is None or (relatives and relatives[0].lineage.verdict in ("identical", "same-weights")):
         return None
+    if is_sampled(model.sketches):  # responses of all matrices are what tells
+        return None
     candidates: dict[str, Sketches] = {}
     for each in relatives:
         sketches = prints[each.entry.name].sketches
-        if each.lineage.verdict == "derived" and not each.descends and sketches is not None:
+        if each.lineage.verdict == "derived" and not each.descends and sketches is not None and not is_sampled(sketches):
             candidates[each.entry.name] = sketches
     if len(candidates) < 2:
         return None

@@ -59,7 +59,8 @@ class Lineage:
         log10_p: log10 of the smallest p-value, corrected for all tests of this pair (and all models searched); -inf is never
             given.
         how: How it was come by; `certain` where equal values decide.
-        effect: The larger of the operators' excesses, over all bases; None if blocks could not be compared.
+        effect: The largest of the operators' excesses, over all bases, and of models that were only sampled of their rows'; None if
+            blocks could not be compared.
         components: Component by component.
         evidence: What the sketches say; None if one of the models has none.
         identity: What the digests say; None if one of the models has none.
@@ -94,7 +95,7 @@ def compare_lineage(first: Fingerprint, second: Fingerprint, searched: int = 1) 
         return Lineage(verdict, (), "unknown", 0.0, "certain" if certain else "none", None, (), None, identity)
     found = evidence(first.sketches, second.sketches, searched)
     components = tuple(_component(name, found, identity) for name in COMPONENTS)
-    effect = max(found.excess.values(), default=None)
+    effect = max(_effects(found), default=None)
     verdict = _verdict(first, second, identity, found, components)
     named = kinds(first.sketches, second.sketches, found) if verdict in ("derived", "related") else ()
     smallest = min(found.tests, key=lambda each: each.corrected)
@@ -124,12 +125,13 @@ def _verdict(
     first: Fingerprint, second: Fingerprint, identity: Identity | None, found: Evidence, components: tuple[Component, ...]
 ) -> Verdict:
     certain = _of_digests(first, second, identity)
-    if certain in ("identical", "same-weights"):
+    if certain in ("identical", "same-weights") and not found.sampled:
         return certain
-    body = any(each.signal in _BODY and each.corrected <= ALARM for each in found.tests)
+    signals = (*_BODY, "sample") if found.sampled else _BODY
+    body = any(each.signal in signals and each.corrected <= ALARM for each in found.tests)
     mapped = sum(origin is not None for origin in found.layers.origins)
-    shallower = min((len(model.sketches.blocks) for model in (first, second) if model.sketches), default=0)
-    effect = max(found.excess.values(), default=0.0)
+    shallower = min((int(model.sketches.blocks_read.sum()) for model in (first, second) if model.sketches), default=0)
+    effect = max(_effects(found), default=0.0)
     ridge = mapped >= max(1, _MAPPED * shallower)
     linked = {each.name for each in components if each.status in ("same", "linked")}
     own = _copied(found.tests) or (ridge and (effect >= OWN_BLOCKS or "embeddings" not in linked))
@@ -144,6 +146,12 @@ def _verdict(
     return "independent" if silent and _excludes(found.tests, "all") else "inconclusive"
 
 
+def _effects(found: Evidence) -> list[float]:
+    """Return the effects that are judged: the operators' excesses, and of models that were only sampled that of their rows."""
+    rows = found.test("sample", "rows") if found.sampled else None
+    return [*found.excess.values(), *([rows.excess] if rows else [])]
+
+
 def _copied(tests: Sequence[NamedTest]) -> bool:
     """Say whether matrices of blocks agree number by number, which sharing embeddings cannot bring about."""
     return any(
@@ -156,7 +164,7 @@ def _copied(tests: Sequence[NamedTest]) -> bool:
 def _component(name: str, found: Evidence, identity: Identity | None) -> Component:
     tests = [each for each in found.tests if each.component == name]
     roles = [each for each in (identity.roles if identity else ()) if each.role in CORRELATED[name] and each.first]
-    if roles and all(each.equal == each.first == each.second for each in roles):
+    if roles and not found.sampled and all(each.equal == each.first == each.second for each in roles):
         return Component(name, "same", _effect(tests), min((t.corrected for t in tests), default=0.0), "certain")
     if not tests:
         return Component(name, "inconclusive", None, 0.0, "none")

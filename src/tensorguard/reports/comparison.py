@@ -1,9 +1,11 @@
 """What `compare` tells: how models are related, on what evidence, and last how far apart their 16 numbers are."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
 
 from tensorguard.errors import quote
 from tensorguard.family.similarity import Similarity
+from tensorguard.fingerprint.base import Coverage
 from tensorguard.lineage.pair import Pair
 from tensorguard.lineage.verdict import LINKED
 from tensorguard.reports import deep, evidence_pictures, lineage, lineage_charts, many, many_charts, similarity, wording
@@ -14,6 +16,7 @@ _PUBLIC = (
     "fingerprints of a secret key (--key-file) or by --deep"
 )
 _OTHER_NUMBERS = "the 16 numbers were computed with different settings and are not compared"
+_NO_NUMBERS = "a sample has no 16 numbers: they are not compared"
 
 
 def report(close: Similarity | None, pairs: Sequence[Pair], notices: Sequence[str] = ()) -> Document:
@@ -36,6 +39,7 @@ def report(close: Similarity | None, pairs: Sequence[Pair], notices: Sequence[st
             "lineage": alone.lineage if alone else None,
             "deep": alone.deep if alone else None,
             "pairs": [many.machine(pair) for pair in pairs],
+            "coverage": [{"model": name, **asdict(part)} for name, part in _sampled(pairs).items()],
             **similarity.machine(close),
         },
         settings={
@@ -73,12 +77,19 @@ def _pictures(close: Similarity | None, pairs: Sequence[Pair], alone: Pair | Non
     return [*made, *([similarity.picture(close)] if close else [])]
 
 
+def _sampled(pairs: Sequence[Pair]) -> dict[str, Coverage]:
+    """Return how much was read of each model that was not read whole."""
+    return {name: part for pair in pairs for name, part in zip((pair.first, pair.second), pair.coverage, strict=True) if part}
+
+
 def _notices(close: Similarity | None, pairs: Sequence[Pair]) -> list[str]:
     said = []
     if any(pair.key == "public" and pair.lineage.verdict in LINKED for pair in pairs):
         said.append(_PUBLIC)
+    sampled = _sampled(pairs)
+    said += [wording.coverage(name, part) for name, part in sampled.items()]
     if close is None:
-        said.append(_OTHER_NUMBERS)
+        said.append(_NO_NUMBERS if sampled else _OTHER_NUMBERS)
     elif pairs:
         said += [notice for notice in close.notices if len(pairs) > 1 or close.method == "standardised"]
     else:

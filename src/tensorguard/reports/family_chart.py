@@ -59,7 +59,7 @@ class _Family:
     def _measured(self, each: Relative, *, best: bool) -> None:
         lineage, node = each.lineage, self._known[each.entry.name]
         parent = len(self._weights) > 1 and each.entry.name in self._weights
-        note = done(lineage.kinds) if lineage.verdict == "derived" else WORDS[lineage.verdict]
+        note = done(lineage) if lineage.verdict == "derived" else WORDS[lineage.verdict]
         note = f"parent of a merge, weight {self._weights[each.entry.name]:.2f}" if parent else note
         directed = parent or lineage.direction != "unknown"
         above = parent or lineage.direction == "first from second" or (best and not each.descends)

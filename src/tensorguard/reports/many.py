@@ -69,7 +69,7 @@ def linked(pairs: Sequence[Pair]) -> Table:
     for pair in pairs:
         found = pair.lineage
         if found.verdict in LINKED or found.verdict == "shares-components":
-            done = wording.done(found.kinds) if found.verdict == "derived" else ""
+            done = wording.done(found) if found.verdict == "derived" else ""
             equal = f"{found.identity.equal} of {found.identity.comparable}" if found.identity and found.identity.equal else ""
             rows.append(
                 [

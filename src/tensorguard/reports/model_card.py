@@ -120,7 +120,7 @@ def _made_of(scan: Scan, each: Relative) -> str:
     if certain(each):
         return f"The weights of {name}: {each.lineage.verdict}, {_surely(each)}."
     first = "" if each.lineage.direction == "first from second" else "; the weights do not show which of the two came first"
-    return f"Derived from {name} or a close relative of it: {done(each.lineage.kinds)}; {_surely(each)}{first}."
+    return f"Derived from {name} or a close relative of it: {done(each.lineage)}; {_surely(each)}{first}."
 
 
 def _related(scan: Scan, each: Relative) -> str:

@@ -16,7 +16,7 @@ from tensorguard.reports.scan_charts import charts, headline
 from tensorguard.reports.scan_pictures import pictures
 from tensorguard.reports.scan_wording import ADVICE, NOTHING, PUBLIC, answer
 from tensorguard.reports.similarity import LIMITS
-from tensorguard.reports.wording import done
+from tensorguard.reports.wording import coverage, done
 
 _RELATIVES = (
     "Each against the model. Effect: mean cosine of what blocks do, less what independent models show; 1 is a copy. Difference: what "
@@ -62,6 +62,7 @@ def machine(audit: Audit) -> dict[str, Any]:
         "relatives": scan.relatives,
         "others": scan.others,
         "parents": scan.parents,
+        "coverage": scan.coverage,
         "obligations": audit.obligations,
         "family": audit.family,
     }
@@ -71,6 +72,8 @@ def notices(audit: Audit) -> tuple[str, ...]:
     """Return what a reader has to know."""
     scan = audit.scan
     said = [*scan.notices]
+    if scan.coverage is not None:
+        said.append(coverage(scan.name, scan.coverage))
     unverified = [each.entry.name for each in scan.relatives if not each.entry.verified]
     if unverified:
         said.append(
@@ -123,7 +126,7 @@ def _rows(relatives: Sequence[Relative]) -> list[list[Cell]]:
         [
             each.entry.name,
             each.lineage.verdict,
-            done(each.lineage.kinds) if each.lineage.verdict == "derived" else None,
+            done(each.lineage) if each.lineage.verdict == "derived" else None,
             _MADE[each.lineage.direction] if each.lineage.verdict == "derived" else None,
             None if each.lineage.effect is None else round(each.lineage.effect, 3) + 0.0,
             None if each.distance is None else round(each.distance, 4),

@@ -117,7 +117,7 @@ def about(each: Relative) -> Facts:
     known = licences().get(facts.licence)
     said = [
         ("verdict", called(each)),
-        ("what was done", done(lineage.kinds) if lineage.verdict == "derived" else ""),
+        ("what was done", done(lineage) if lineage.verdict == "derived" else ""),
         ("made from the other", _made(each)),
         ("how sure", sure(each.log10_p, lineage.how)),
         ("agreement of blocks", effect(lineage.effect)),

@@ -93,12 +93,12 @@ def _relation(name: str, best: Relative, among: str) -> str:
         case "same-weights":
             return f"{name} holds the weights of {known}, repackaged: all trained matrices are equal (certain)"
         case "derived" if best.descends:
-            return f"{known} derives from {name}, not the other way round: {done(lineage.kinds)}; {_surely(best, among)}"
+            return f"{known} derives from {name}, not the other way round: {done(lineage)}; {_surely(best, among)}"
         case "derived":
             or_relative = (
                 " or a close relative of it" if lineage.direction == "first from second" else " or shares a parent with it"
             )
-            return f"{name} derives from {known}{or_relative}: {done(lineage.kinds)}; {_surely(best, among)}"
+            return f"{name} derives from {known}{or_relative}: {done(lineage)}; {_surely(best, among)}"
         case "related":
             return f"{name} and {known} are related: one residual basis, but other blocks; {_surely(best, among)}"
         case _:

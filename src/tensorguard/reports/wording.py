@@ -3,9 +3,9 @@
 import math
 
 from tensorguard.errors import quote
+from tensorguard.fingerprint.base import Coverage
 from tensorguard.lineage.calibration import ALARM, SMALLEST_DERIVED
 from tensorguard.lineage.evidence import Evidence
-from tensorguard.lineage.kinds import Kind
 from tensorguard.lineage.pair import Pair
 from tensorguard.lineage.verdict import Lineage
 
@@ -29,7 +29,7 @@ def sentence(pair: Pair) -> str:
         case "same-weights":
             return f"{first} and {second} hold the same weights{_equal(lineage)}."
         case "derived":
-            return f"{_descent(first, second, lineage)}: {done(lineage.kinds)}; {_evidence(lineage)}."
+            return f"{_descent(first, second, lineage)}: {done(lineage)}; {_evidence(lineage)}."
         case "related":
             said = "their blocks act in one residual basis, but are not each other's: most likely different parts of one parent"
             return f"{first} and {second} are related: {said}; {_evidence(lineage)}."
@@ -41,11 +41,23 @@ def sentence(pair: Pair) -> str:
             return f"whether {first} and {second} are related cannot be told: {_unknown(lineage)}."
 
 
-def done(kinds: tuple[Kind, ...]) -> str:
+def done(lineage: Lineage) -> str:
     """Return what was done to one model to make the other, in words."""
+    said = [kind.reason if kind.name == "layers" else _DONE.get(kind.name, kind.name) for kind in lineage.kinds]
+    sampled = lineage.evidence.sampled if lineage.evidence else None
+    if sampled is not None and sampled.equal == 1:
+        said.append("no difference in the rows that were read")
+    return ", ".join(said) or "what was done is not known"
+
+
+def coverage(name: str, found: Coverage) -> str:
+    """Return how much of a model was read, and what that leaves open."""
+    share = found.elements / max(1, found.of)
+    parts = [f"the first rows of {found.rows}"] if found.rows else []
+    parts += [f"all of {found.whole}"] if found.whole else []
     return (
-        ", ".join(kind.reason if kind.name == "layers" else _DONE.get(kind.name, kind.name) for kind in kinds)
-        or "what was done is not known"
+        f"of {quote(name)} only a sample was read, {' and '.join(parts)} of {found.matrices} matrices ({share:.2%} of its numbers): "
+        "whether all values are equal, what exactly was done, and merges take reading all of it (--full)"
     )
 
 
@@ -78,6 +90,8 @@ def _evidence(lineage: Lineage) -> str:
     said, found, identity = [], lineage.evidence, lineage.identity
     if lineage.verdict == "derived" and found is not None and found.log10_p > ALARM:
         return f"a deep comparison shows it, fingerprints alone do not: {_surely(found)}"
+    if found is not None and found.sampled is not None and found.sampled.cosines:
+        said.append(f"the first rows of matrices agree (mean cosine {found.sampled.likeness:.2f})")
     if found is not None and found.basis is not None and lineage.effect is not None:
         alike = max(test.statistic for signal in ("operators", "reordered") if (test := found.test(signal, found.basis)))
         far = lineage.effect >= SMALLEST_DERIVED

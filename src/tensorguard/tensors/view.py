@@ -3,28 +3,20 @@
 Nothing here is folded: norms are beside the matrices, not in them.
 """
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from tensorguard.errors import quote
-from tensorguard.tensors.anonymous import tell_roles
 from tensorguard.tensors.base import Stored, extent
 from tensorguard.tensors.buffers import reason_to_exclude
 from tensorguard.tensors.copies import copies_of_embedding, same_values
 from tensorguard.tensors.heads import Heads, model_types
-from tensorguard.tensors.naming import place_by_name
+from tensorguard.tensors.locating import BY_STRUCTURE, locate
 from tensorguard.tensors.ordering import in_order, place
-from tensorguard.tensors.placing import Placed
 from tensorguard.tensors.roles import VECTOR_ROLES
-from tensorguard.tensors.splitting import is_matrix, settle_gating, split
-from tensorguard.tensors.structure import place_by_structure
-from tensorguard.tensors.towers import LANGUAGE, by_tower
+from tensorguard.tensors.splitting import is_matrix, split
 from tensorguard.tensors.weight import Weight
-
-BY_STRUCTURE = "unknown"
-"""`View.architecture` where no table fits and shapes alone decided."""
 
 _INTEGERS = frozenset({"I64", "I32", "I16", "I8", "U64", "U32", "U16", "U8", "BOOL"})
 
@@ -73,13 +65,14 @@ class View:
     notices: tuple[str, ...]
 
 
-def canonical_view(tensors: Sequence[Stored], config: Mapping[str, Any], container: str) -> View:
+def canonical_view(tensors: Sequence[Stored], config: Mapping[str, Any], container: str, *, glance: bool = False) -> View:
     """Find the place of every tensor.
 
     Args:
         tensors: Everything the checkpoint stores, in any order.
         config: The model's own configuration; it breaks ties and gives head counts, nothing else.
         container: `safetensors` or `gguf`; says how head counts are called.
+        glance: Take embeddings that agree in a few rows for equal, instead of reading all of them.
 
     Returns:
         The view. Reads no more than what decides ties: whether a head is a copy of the embedding, and the order of what has one place.
@@ -96,10 +89,10 @@ def canonical_view(tensors: Sequence[Stored], config: Mapping[str, Any], contain
         else:
             usable.append(stored)
     heads = Heads(config, container)
-    architecture, placed, unknown, told = _place(usable, model_types(config), heads)
+    located = locate(usable, model_types(config), heads)
     matrices, vectors = [], []
     uncounted = set(excluded)
-    for p in placed:
+    for p in located.placed:
         name, dimensions = p.stored.name, len(p.stored.shape)
         if p.role in VECTOR_ROLES:
             vectors.append(Vector(p.role, p.part, p.layer, p.stored, p.expert, p.stack))
@@ -111,8 +104,8 @@ def canonical_view(tensors: Sequence[Stored], config: Mapping[str, Any], contain
         else:
             matrices.append(p)
     weights, notices = split(matrices, heads)
-    notices.update(told)
-    for copy, original in copies_of_embedding(weights):
+    notices.update(located.notices)
+    for copy, original in copies_of_embedding(weights, glance=glance):
         excluded[copy.name] = f"same values as {quote(original.name)}"
         uncounted.add(copy.name)
         notices.add(f"{quote(copy.name)} equals {quote(original.name)}: tied, counted once")
@@ -123,42 +116,17 @@ def canonical_view(tensors: Sequence[Stored], config: Mapping[str, Any], contain
         notices.add(
             f"{unapplied} tensors of a quantisation outside the format are not applied: the weights they belong to are as stored"
         )
-    if architecture == BY_STRUCTURE and weights and not told:
+    if located.architecture == BY_STRUCTURE and weights and not located.notices:
         notices.add("no table of names fits: roles are told from shapes and repetition alone")
     return View(
         weights=_ordered_weights([w for w in weights if w.name not in uncounted]),
         vectors=_ordered_vectors([v for v in vectors if v.stored.name not in uncounted]),
         excluded=tuple(sorted(excluded.items())),
-        unknown=tuple(sorted(unknown)),
-        architecture=architecture,
+        unknown=tuple(sorted(located.unknown)),
+        architecture=located.architecture,
         parameters=sum(_size(stored) for stored in usable if stored.name not in uncounted),
         notices=tuple(sorted(notices)),
     )
-
-
-def _place(tensors: Sequence[Stored], types: frozenset[str], heads: Heads) -> tuple[str, list[Placed], list[str], list[str]]:
-    """Return the language model's architecture, every tensor's place, the names that the chosen tables do not know, and notices."""
-    architecture, everything, unknown, notices = BY_STRUCTURE, list[Placed](), list[str](), list[str]()
-    for tower, members in by_tower(tensors).items():
-        naming = place_by_name(members, types)
-        if naming is None:
-            placed, told = tell_roles(place_by_structure(members), heads)
-            notices.extend(told)
-        else:
-            stack = Counter(p.stack for p in naming.placed).most_common(1)[0][0]
-            strangers = [_stranger(stored, stack) for stored in naming.unknown]
-            placed = [*settle_gating(naming.placed), *strangers]
-            unknown.extend(stored.name for stored in naming.unknown)
-        if tower == LANGUAGE:
-            architecture = naming.architecture if naming else BY_STRUCTURE
-            everything.extend(placed)
-        else:
-            everything.extend(replace(p, stack=tower) for p in placed)
-    return architecture, everything, unknown, notices
-
-
-def _stranger(stored: Stored, stack: str) -> Placed:
-    return Placed(stored, "vector" if len(stored.shape) < 2 else "other", stack=stack)
 
 
 def _copies_of_bias(vectors: Sequence[Vector]) -> list[tuple[str, str]]:

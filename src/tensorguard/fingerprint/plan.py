@@ -1,0 +1,124 @@
+"""What a fingerprint reads of a model: everything, or a sample planned from headers alone.
+
+A sample grows in steps while a verdict is open (`api.quick`). The first rows of a few matrices decide for a model that is not disguised,
+whatever its size (`signals.sample`); the attention of whole blocks, for one whose heads, neurons or residual stream were rearranged.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from tensorguard.fingerprint.questions import LANGUAGE
+from tensorguard.signals.sample import SAMPLED, sample_rows
+from tensorguard.tensors.storage import StoredTensor
+from tensorguard.tensors.view import View
+from tensorguard.tensors.weight import Weight
+
+FIRST_BLOCKS = 4
+"""Blocks of which the first sample has rows."""
+
+WHOLE_BLOCKS = (1, 3, 9, 27)
+"""Blocks whose attention is read, step by step, as far as the budget allows; each step's are among the next one's (`_spread`)."""
+
+BUDGET = 0.03
+"""Share of a model's numbers that a sample may hold."""
+
+SMALL = 4 * 2**20
+"""Numbers that it may hold in any case: 8 MB of 16 bits."""
+
+_ATTENTION = frozenset({"q", "k", "v", "o"})
+_DEAR = 2**20
+"""Numbers from which on reading the first rows is dear: where a matrix is stored by columns, or packed, all of it is read for them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is read.
+
+    Attributes:
+        rows: Indices into `View.weights` of matrices whose first rows are read.
+        whole: Indices of matrices that are read whole.
+        blocks: (stack, layer) of blocks whose norms are read, to be folded; those outside blocks always are.
+        elements: How many numbers that is, of matrices.
+        words: Whether the vocabulary is read, to find the anchor words.
+    """
+
+    rows: frozenset[int]
+    whole: frozenset[int]
+    blocks: frozenset[tuple[str, int]]
+    elements: int
+    words: bool = True
+
+    def norms(self, view: View) -> View:
+        """Return a view with the vectors alone that are read."""
+        return replace(view, vectors=tuple(v for v in view.vectors if v.layer is None or (v.stack, v.layer) in self.blocks))
+
+
+def rows_of_all(view: View) -> Plan:
+    """Return the plan of a sample that is stored to be compared with others: the first rows of every matrix that has a row sample."""
+    blocks = _blocks(view.weights)
+    return _plan(view.weights, blocks, ())
+
+
+def growing(view: View) -> Iterator[Plan]:
+    """Yield plans, each more than the one before: rows of a few blocks, of all, then whole attention of more and more blocks.
+
+    Ends where the next would take more than `BUDGET` of the model's numbers.
+    """
+    blocks = _blocks(view.weights)
+    limit = max(SMALL, int(BUDGET * view.parameters))
+    first = _spread(blocks, FIRST_BLOCKS)
+    plans = [_plan(view.weights, first, (), words=False)]
+    if len(first) < len(blocks):
+        plans.append(_plan(view.weights, blocks, ()))
+    rows = [plan for plan in plans if plan.elements <= limit]
+    yield from rows
+    sampled = blocks if rows and rows[-1].words else first if rows else ()
+    for count in WHOLE_BLOCKS:
+        plan = _plan(view.weights, sampled, _spread(blocks, count))
+        if plan.elements > limit:
+            return
+        yield plan
+        if count >= len(blocks):
+            return
+
+
+def _plan(
+    weights: Sequence[Weight], sampled: Sequence[tuple[str, int]], attended: Sequence[tuple[str, int]], *, words: bool = True
+) -> Plan:
+    whole = frozenset(i for i, w in enumerate(weights) if w.role in _ATTENTION and _block(w) in attended)
+    rows = frozenset(i for block in sampled for i in _cheap(weights, block)) - whole
+    elements = sum(_cost(weights[i]) for i in rows) + sum(weights[i].shape[0] * weights[i].shape[1] for i in whole)
+    return Plan(rows, whole, frozenset([*attended, *sampled[:1]]), elements, words)
+
+
+def _cheap(weights: Sequence[Weight], block: tuple[str, int]) -> list[int]:
+    """Return a block's matrices whose first rows cost little to read, or the cheapest."""
+    there = [i for i, w in enumerate(weights) if w.role in SAMPLED and w.expert is None and _block(w) == block]
+    cheap = [i for i in there if _cost(weights[i]) <= _DEAR]
+    return cheap or sorted(there, key=lambda i: (_cost(weights[i]), i))[:1]
+
+
+def _cost(weight: Weight) -> int:
+    """Return how many numbers are read for a matrix's first rows."""
+    rows, columns = weight.shape
+    stored = weight.stored
+    in_rows = isinstance(stored, StoredTensor) and not (weight.transposed or stored.info.transposed)
+    return min(rows, sample_rows(columns)) * columns if in_rows else rows * columns
+
+
+def _blocks(weights: Sequence[Weight]) -> tuple[tuple[str, int], ...]:
+    """Return the blocks of the language model that have row samples or attention, in order."""
+    return tuple(
+        dict.fromkeys(block for w in weights if w.role in SAMPLED | _ATTENTION and (block := _block(w)) and w.stack in LANGUAGE)
+    )
+
+
+def _block(weight: Weight) -> tuple[str, int] | None:
+    return None if weight.layer is None else (weight.stack, weight.layer)
+
+
+def _spread(blocks: Sequence[tuple[str, int]], count: int) -> tuple[tuple[str, int], ...]:
+    """Return so many blocks, evenly spread: each in the middle of its share."""
+    if count >= len(blocks):
+        return tuple(blocks)
+    return tuple(blocks[(2 * i + 1) * len(blocks) // (2 * count)] for i in range(count))
