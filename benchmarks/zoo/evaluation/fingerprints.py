@@ -31,10 +31,11 @@ def _make(out: Path, folder: Path, name: str) -> None:
             return
     except TensorGuardError:
         pass
-    write_fingerprint(target, fingerprint_model(model, settings=Settings(base=_base(out, model)), workers=1))
+    write_fingerprint(target, fingerprint_model(model, settings=Settings(base=base_of(out, model)), workers=1))
 
 
-def _base(out: Path, model: Path) -> Path | None:
+def base_of(out: Path, model: Path) -> Path | None:
+    """Return where an adapter's base is; None for a model that is none."""
     config = model / "adapter_config.json"
     if not config.exists():
         return None

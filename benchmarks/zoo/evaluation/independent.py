@@ -40,7 +40,13 @@ class Stranger:
 def independent(
     entries: Sequence[Entry], prints: Mapping[str, Fingerprint], most: int, workers: int, seed: int = 0
 ) -> list[Stranger]:
-    """Compare pairs without a common base: all of bases and students, and a sample of derivatives up to `most` in all."""
+    """Compare pairs without a common base; see `strangers`."""
+    chosen = strangers(entries, most, seed)
+    return [_stranger(*pair, answer) for pair, answer in zip(chosen, compare_all(chosen, prints, workers), strict=True)]
+
+
+def strangers(entries: Sequence[Entry], most: int, seed: int = 0) -> list[tuple[str, str]]:
+    """Return pairs without a common base: all of bases and students, and a sample of derivatives up to `most` in all."""
     entries = [entry for entry in entries if entry.relation in ("base", "derived", "distilled", "shared-initialisation")]
     shared = {entry.name: entry.shared_with for entry in entries if entry.shared_with}
     origin = {entry.name: _origins(entry, shared) for entry in entries}
@@ -55,8 +61,7 @@ def independent(
     for pool in (near, rest):
         count = max(0, min(len(pool), (most - len(first)) // 2))
         chosen += [pool[i] for i in random.choice(len(pool), count, replace=False)] if count else []
-    chosen = list(dict.fromkeys(chosen))
-    return [_stranger(*pair, answer) for pair, answer in zip(chosen, compare_all(chosen, prints, workers), strict=True)]
+    return list(dict.fromkeys(chosen))
 
 
 def _stranger(first: str, second: str, answer: Lineage) -> Stranger:

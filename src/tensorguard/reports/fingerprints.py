@@ -8,6 +8,7 @@ from tensorguard.fingerprint.base import Fingerprint
 from tensorguard.fingerprint.file import plain
 from tensorguard.fingerprint.outcome import FingerprintOutcome
 from tensorguard.reports.document import Cell, Document, Table
+from tensorguard.reports.wording import coverage
 
 _READING = (
     "The norms hold only input width and noise, std only the shape; mean, skewness and kurtosis see the weights. "
@@ -19,7 +20,7 @@ def report(outcomes: Sequence[FingerprintOutcome], settings: Mapping[str, Any]) 
     """Return the document of one call of `fingerprint`."""
     prints = [outcome.fingerprint for outcome in outcomes if outcome.fingerprint]
     tables = [_models(outcomes)]
-    if len(outcomes) == len(prints) == 1:
+    if len(outcomes) == len(prints) == 1 and prints[0].features:
         tables += [_features(prints[0]), _layers(prints[0])]
     return Document(
         kind="fingerprint",
@@ -32,9 +33,14 @@ def report(outcomes: Sequence[FingerprintOutcome], settings: Mapping[str, Any]) 
             *({"name": outcome.model, "reason": _reason(outcome.error)} for outcome in outcomes if outcome.error),
             *({"name": f"{p.name}: {name}", "reason": reason} for p in prints for name, reason in p.skipped),
         ],
-        notices=[f"{p.name}: {notice}" if len(prints) > 1 else notice for p in prints for notice in p.notices],
+        notices=[f"{p.name}: {notice}" if len(prints) > 1 else notice for p in prints for notice in _notices(p)],
         tables=tables,
     )
+
+
+def _notices(found: Fingerprint) -> list[str]:
+    sampled = [] if found.coverage is None else [f"{coverage(found.name, found.coverage)}; so do the 16 numbers"]
+    return [*found.notices, *sampled]
 
 
 def _reason(error: TensorGuardError) -> str:
@@ -62,7 +68,8 @@ def _models(outcomes: Sequence[FingerprintOutcome]) -> Table:
     for outcome in outcomes:
         if outcome.fingerprint:
             found = outcome.fingerprint
-            share = found.elements_read / max(1, found.elements)
+            read = found.elements_read if found.coverage is None else found.coverage.elements
+            share = read / max(1, found.elements)
             rows.append([found.name, outcome.status, found.architecture, found.elements, len(found.layers), f"{share:.1%}"])
         else:
             rows.append([outcome.model, outcome.status, None, None, None, None])
