@@ -161,3 +161,11 @@ def test_a_sample_has_no_16_numbers_and_no_mixture(folders: Path, tmp_path: Path
         load_vectors([tmp_path / "sampled.tgfp"])
     with pytest.raises(UsageError, match="only a sample"):
         find_parents(tmp_path / "sampled.tgfp", [folders / "base", folders / "stranger"])
+
+
+def test_every_look_at_a_growing_sample_is_paid_for(folders: Path, whole: Fingerprint) -> None:
+    found = compare_lineage(samples(folders / "tuned-a")[0], whole).evidence
+    assert found is not None
+    for each in found.tests:
+        assert each.corrected == pytest.approx(min(0.0, each.test.log10_p + np.log10(len(found.tests) * planning.LOOKS)))
+    assert len(samples(folders / "tuned-a")) <= planning.LOOKS

@@ -19,6 +19,9 @@ FIRST_BLOCKS = 4
 WHOLE_BLOCKS = (1, 3, 9, 27)
 """Blocks whose attention is read, step by step, as far as the budget allows; each step's are among the next one's (`_spread`)."""
 
+LOOKS = 2 + len(WHOLE_BLOCKS)
+"""How often an answer is looked at while a sample grows, at most: what every p-value pays for."""
+
 BUDGET = 0.03
 """Share of a model's numbers that a sample may hold."""
 

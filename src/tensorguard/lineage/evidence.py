@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tensorguard.errors import UsageError
+from tensorguard.fingerprint.plan import LOOKS
 from tensorguard.fingerprint.sketches import Sketches
 from tensorguard.lineage.alignment import Pairs, best_assignment
 from tensorguard.lineage.calibration import OPERATOR_EXCESS, Basis
@@ -28,7 +29,8 @@ class NamedTest:
         basis: Of the residual stream; units have none and say `index`, samples `rows`, correlations say `fixed`.
         component: `all`, `attention`, `mlp`, `embeddings` or `head`.
         test: The test. Of units: the count of equal numbers.
-        corrected: log10 of its p-value times the number of tests of this pair of models (and of the models searched), at most 0.
+        corrected: log10 of its p-value times the number of tests of this pair of models (and of the models searched, and of looks
+            at a sample that may have grown), at most 0.
     """
 
     signal: str
@@ -111,7 +113,8 @@ def evidence(a: Sketches, b: Sketches, searched: int = 1) -> Evidence:
         *(sample_tests(a, b, sampled.pairs, sampled.log10_ways) if sampled else sample_tests(a, b, blocks)),
         (("units", "index", "all"), _unit_test(units)),
     ]
-    named = tuple(NamedTest(*name, test, bonferroni(test.log10_p, len(tests) * searched)) for name, test in tests)
+    looks = LOOKS if sampled else 1
+    named = tuple(NamedTest(*name, test, bonferroni(test.log10_p, len(tests) * searched * looks)) for name, test in tests)
     return Evidence(
         tests=named,
         log10_p=min(each.corrected for each in named),

@@ -4,6 +4,7 @@ import math
 
 from tensorguard.errors import quote
 from tensorguard.fingerprint.base import Coverage
+from tensorguard.fingerprint.plan import LOOKS
 from tensorguard.lineage.calibration import ALARM, SMALLEST_DERIVED
 from tensorguard.lineage.evidence import Evidence
 from tensorguard.lineage.pair import Pair
@@ -113,7 +114,7 @@ def _evidence(lineage: Lineage) -> str:
 
 def _surely(found: Evidence) -> str:
     how = min(found.tests, key=lambda each: each.corrected).test.how
-    tests = f"{len(found.tests)} test{'s' if len(found.tests) != 1 else ''}"
+    tests = f"{len(found.tests)} test{'s' if len(found.tests) != 1 else ''}" + (f" and {LOOKS} looks" if found.sampled else "")
     return f"{p_value(found.log10_p)} ({how}, corrected for {tests})"
 
 
