@@ -107,3 +107,6 @@ MAX_TYPED_BYTES = 64_000_000
 
 MAX_FACTORED_RANK = 2_048
 """Largest rank of an adapter that is compared by its factors: singular values of matrices of this width are taken."""
+
+MAX_SPOOL_BYTES = 8_000_000_000
+"""Most bytes of models on servers that are kept in a temporary file because they are read more than once."""

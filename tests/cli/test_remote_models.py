@@ -1,33 +1,22 @@
 """Models that are never downloaded: the same answers as from the disk, and how much was read for them."""
 
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
 from safetensors.numpy import save_file
 
 from support.checkpoints import Arrays, llama, save
 from support.commands import CommandLine
 from support.containers import save_index
-from support.hub_server import COMMIT, Hub, serving
+from support.hub_server import COMMIT, Hub
+from support.packed_files import write_model
+from support.packing import gptq
 from tensorguard.fingerprint.file import read_fingerprint
 from tensorguard.registry.catalogue import COLUMNS
 from tensorguard.sources import hub as hubs
-from tensorguard.sources import retries
-
-
-@pytest.fixture
-def hub(models: Path, kin: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(retries, "sleep", lambda _: None)
-    monkeypatch.setenv("TENSORGUARD_ALLOW_PRIVATE", "1")
-    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "cache"))
-    monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
-    hubs._listed.cache_clear()
-    with serving({f"org/{folder.name}": folder for folder in (*models.iterdir(), *kin.iterdir()) if folder.is_dir()}) as served:
-        monkeypatch.setenv("HF_ENDPOINT", served.url)
-        yield served
 
 
 def shard(folder: Path, tensors: Arrays, count: int) -> None:
@@ -47,7 +36,7 @@ def test_inspect_tells_the_same_as_of_the_folder(hub: Hub, cli: CommandLine, mod
     assert remote.code == local.code == 0
     ours, theirs = remote.json(), local.json()
     for document in (ours, theirs):
-        for place in ("name", "location", "model"):
+        for place in ("name", "location", "model", "traffic"):
             document["result"].pop(place, None)
     assert ours["result"] == theirs["result"]
     assert "read over the network" in remote.err
@@ -58,15 +47,20 @@ def test_a_large_model_is_inspected_by_its_header(hub: Hub, cli: CommandLine, tm
     save(tmp_path / "large", llama(width=512))
     hub.repositories["org/large"] = tmp_path / "large"
     size = sum(path.stat().st_size for path in (tmp_path / "large").iterdir())
-    assert cli("inspect", "org/large").code == 0
-    assert hub.bytes_sent() < 0.1 * size
+    answer = cli("inspect", "org/large", "--json")
+    assert answer.code == 0
+    traffic = answer.json()["result"]["traffic"]
+    assert hub.bytes_sent() <= traffic["read"] < 0.1 * size <= traffic["offered"]
 
 
 def test_shards_are_found_by_their_index_and_read_by_their_headers(hub: Hub, cli: CommandLine, tmp_path: Path) -> None:
     save(tmp_path / "whole", llama(width=256))
     shard(tmp_path / "sharded", llama(width=256), 5)
     hub.repositories["org/sharded"] = tmp_path / "sharded"
-    assert cli("compare", "org/sharded", tmp_path / "whole", "--json").json()["result"]["pairs"][0]["verdict"] == "same-weights"
+    assert (
+        cli("compare", "org/sharded", tmp_path / "whole", "--full", "--json").json()["result"]["pairs"][0]["verdict"]
+        == "same-weights"
+    )
     (tmp_path / "sharded" / "model-00003-of-00005.safetensors").unlink()
     hubs._listed.cache_clear()
     answer = cli("inspect", "org/sharded")
@@ -85,7 +79,7 @@ def test_a_fingerprint_is_that_of_the_files(hub: Hub, cli: CommandLine, models: 
 
 
 def test_remote_and_local_models_are_compared(hub: Hub, cli: CommandLine, models: Path) -> None:
-    answer = cli("compare", "org/llama", models / "llama", "--json")
+    answer = cli("compare", "org/llama", models / "llama", "--full", "--json")
     assert answer.code == 0
     assert answer.json()["result"]["pairs"][0]["verdict"] == "identical"
 
@@ -202,3 +196,45 @@ def test_a_registry_is_built_from_the_hub(hub: Hub, cli: CommandLine, tmp_path: 
     again = cli(*arguments, "--remote")
     assert {each["status"] for each in again.json()["result"]} == {"there already", "not at hand"}
     assert hub.bytes_sent() == before  # the listing was asked for, and headers were kept
+
+
+def test_shards_and_adapters_on_the_hub_are_merged(hub: Hub, cli: CommandLine, models: Path, tmp_path: Path) -> None:
+    shard(tmp_path / "sharded", llama(width=256), 5)
+    hub.repositories["org/sharded"] = tmp_path / "sharded"
+    assert cli("merge", "org/sharded", "-o", tmp_path / "remote.safetensors").code == 0
+    assert hub.bytes_sent() < 1.05 * sum(path.stat().st_size for path in (tmp_path / "sharded").iterdir())
+    assert cli("merge", tmp_path / "sharded", "-o", tmp_path / "local.safetensors").code == 0
+    assert (tmp_path / "remote.safetensors").read_bytes() == (tmp_path / "local.safetensors").read_bytes()
+    again = cli("merge", tmp_path / "sharded", "-o", tmp_path / "remote.safetensors", "--json")
+    assert "there already" in again.out or '"skipped": true' in again.out
+
+
+def test_weights_packed_in_small_pieces_take_few_requests(hub: Hub, cli: CommandLine, tmp_path: Path) -> None:
+    tensors = {name: torch.from_numpy(values) for name, values in llama().items()}
+    (tmp_path / "zip").mkdir()
+    torch.save(tensors, tmp_path / "zip" / "pytorch_model.bin")
+    arrays: dict[str, np.ndarray] = {}
+    for name, values in llama().items():
+        packed = values.ndim == 2 and "proj" in name and values.shape[1] % 32 == 0
+        arrays |= {name.removesuffix(".weight") + end: v for end, v in gptq(values)[0].items()} if packed else {name: values}
+    write_model(tmp_path / "gptq", arrays, {"model_type": "llama", "num_attention_heads": 4, "num_key_value_heads": 2})
+    for name in ("zip", "gptq"):
+        hub.repositories[f"org/{name}"] = tmp_path / name
+        hub.requests.clear()
+        assert cli("fingerprint", f"org/{name}", "-o", tmp_path / "out").code == 0
+        assert cli("fingerprint", tmp_path / name, "-o", tmp_path / "out").code == 0
+        assert len(hub.requests) < 12 * len(tensors)
+        ours, theirs = (read_fingerprint(next((tmp_path / "out").glob(f"{stem}.tgfp"))) for stem in (f"org_{name}", name))
+        assert ours.digests == theirs.digests
+
+
+def test_every_tensor_is_read_once(hub: Hub, cli: CommandLine, tmp_path: Path) -> None:
+    save(tmp_path / "large", llama(width=512))  # the 16 numbers are made of some tensors that are read twice
+    twice = llama(width=512)
+    twice["lm_head.weight"] = twice["model.embed_tokens.weight"]  # stored twice: compared value by value
+    save(tmp_path / "tied", twice)
+    for name in ("large", "tied"):
+        hub.repositories[f"org/{name}"] = tmp_path / name
+        hub.requests.clear()
+        assert cli("fingerprint", f"org/{name}", "-o", tmp_path / "out").code == 0
+        assert hub.bytes_sent() <= 1.05 * sum(path.stat().st_size for path in (tmp_path / name).iterdir())

@@ -58,6 +58,9 @@ def test_a_private_address_is_not_reached_by_a_redirect(hub: Hub, monkeypatch: p
         "https://[::1]/x",
         "https://10.0.0.1/x",
         "https://[::ffff:10.0.0.1]/x",
+        "https://2130706433/x",
+        "https://0x7f.1/x",
+        "https://localhost/x",
     ):
         hub.trouble.elsewhere = elsewhere
         with pytest.raises(InputError, match="private address"):

@@ -45,6 +45,11 @@ class Trouble:
         crawling: How many transfers take 20 ms for each 4 kB.
         plain: The CDN ignores Range.
         short: Content-Range says one byte less than asked for.
+        shifted: Content-Range says other bytes than asked for.
+        parts: The CDN answers with several parts and without Content-Range.
+        packed: The CDN says that it compressed what it sends.
+        endless: The CDN sends bytes for ever, without saying how many.
+        page: The API answers with a web page.
         wrong_length: Content-Length says more than comes.
         unsatisfiable: The CDN answers 416.
         endless_redirects: The file redirects to itself.
@@ -66,6 +71,11 @@ class Trouble:
     crawling: int = 0
     plain: bool = False
     short: bool = False
+    shifted: bool = False
+    parts: bool = False
+    packed: bool = False
+    endless: bool = False
+    page: bool = False
     wrong_length: bool = False
     unsatisfiable: bool = False
     endless_redirects: bool = False
@@ -151,6 +161,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _listing(self, repository: str, revision: str) -> None:
         folder = self.hub.repositories.get(repository)
+        if self.hub.trouble.page:
+            return self._answer(200, {"Content-Type": "text/html"}, b"<html>Log in to the network</html>")
         if folder is None:
             return self._answer(404, {"X-Error-Code": "RepoNotFound"})
         if revision not in ("main", "v1", COMMIT):
@@ -205,15 +217,32 @@ class _Handler(BaseHTTPRequestHandler):
             return self._answer(416, {"Content-Range": f"bytes */{size}"})
         start, stop = int(match[1]), min(int(match[2]) + 1, size)
         told, total = (stop - 1 if trouble.short else stop), size + (1 if trouble.grows and served else 0)
-        headers = {"ETag": etag, "Content-Range": f"bytes {start}-{told - 1}/{total}"}
+        begin = start + trouble.shifted
+        headers = {"ETag": etag, "Content-Range": f"bytes {begin}-{told - 1 + trouble.shifted}/{total}"}
+        if trouble.parts:
+            headers = {"ETag": etag, "Content-Type": "multipart/byteranges; boundary=x"}
+        if trouble.packed:
+            headers["Content-Encoding"] = "gzip"
         with file.open("rb") as opened:
             opened.seek(start)
             piece = opened.read(stop - start)
         if self.hub.take("broken"):
             return self._answer(206, headers | {"Content-Length": str(len(piece))}, piece[: len(piece) // 2], broken=True)
+        if trouble.endless:
+            return self._stream(headers)
         if trouble.wrong_length:
             headers["Content-Length"] = str(len(piece) + 5)
         return self._answer(206, headers, piece)
+
+    def _stream(self, headers: dict[str, str]) -> None:
+        self.request_made.status = 206
+        self.send_response(206)
+        for name, value in {"Transfer-Encoding": "chunked", **headers}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        while True:  # until the client hangs up
+            self.request_made.sent += 1 << 16
+            self.wfile.write(b"10000\r\n" + bytes(1 << 16) + b"\r\n")
 
     def _answer(self, status: int, headers: dict[str, str] | None = None, body: bytes = b"", *, broken: bool = False) -> None:
         self.request_made.status = status

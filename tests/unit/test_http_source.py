@@ -82,7 +82,7 @@ def test_what_is_returned_may_be_written_to(hub: Hub, content: bytes) -> None:
 
 def test_small_reads_share_one_request_and_large_ones_are_exact(hub: Hub) -> None:
     source = weights()
-    for offset in (0, 8, 500, 30_000):
+    for offset in (0, 8, 500, 15_000):
         source.read_at(offset, 64)
     assert [request.sent for request in hub.of("cdn")] == [FIRST_BYTES]
     source.read_at(8, 200_000)
@@ -94,7 +94,7 @@ def test_small_reads_share_one_request_and_large_ones_are_exact(hub: Hub) -> Non
 
 def test_what_lies_at_the_end_is_read_backwards_at_once(hub: Hub, content: bytes) -> None:
     source = weights()
-    for offset in (SIZE - 22, SIZE - 42, SIZE - 60_000):
+    for offset in (SIZE - 22, SIZE - 42, SIZE - 15_000):
         assert source.read_at(offset, 20).tobytes() == content[offset : offset + 20]
     assert [request.sent for request in hub.of("cdn")] == [FIRST_BYTES]
 
@@ -178,6 +178,10 @@ def test_it_gives_up_after_some_tries(hub: Hub) -> None:
     [
         ("plain", True, "ignores Range"),
         ("short", True, "were asked for"),
+        ("shifted", True, "were asked for"),
+        ("parts", True, "does not say which bytes"),
+        ("packed", True, "announces another number of bytes"),
+        ("endless", True, "more bytes came than were announced"),
         ("unsatisfiable", True, "ends before where it should"),
         ("linked", "0" * 64, "another file than before"),
         ("grows", True, "another file than before"),
@@ -200,7 +204,9 @@ def test_a_wrong_or_changed_file_is_refused(hub: Hub, trouble: str, value: objec
     with pytest.raises(InputError, match=message) as caught:
         read()
     assert caught.value.hint
-    assert sum(request.sent for request in hub.of("cdn") if request.status == 206) <= 2 * FIRST_BYTES
+    sent = [request.sent for request in hub.of("cdn") if request.status == 206]
+    assert sum(sent) <= (5_000_000 if trouble == "endless" else 2 * FIRST_BYTES)  # of what never ends, sockets hold some
+    assert len(sent) <= 2
 
 
 def test_a_length_that_is_not_kept_is_an_error(hub: Hub) -> None:
@@ -213,6 +219,7 @@ def test_a_server_that_ignores_ranges_is_not_read_to_the_end(hub: Hub) -> None:
     hub.trouble.plain = True
     with pytest.raises(InputError, match="ignores Range"):
         weights().read_at(0, 10)
+    assert hub.bytes_sent() < SIZE
     assert weights("small.json").read_at(0, 8).tobytes() == b'{"a": 1}'  # all of it was asked for
 
 

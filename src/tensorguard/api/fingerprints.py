@@ -27,7 +27,10 @@ from tensorguard.probes.anchors import ANCHOR_WORDS
 from tensorguard.probes.rademacher import PUBLIC, Key
 from tensorguard.progress import Progress, Silent
 from tensorguard.signals.products import NumpyProducts, Products
+from tensorguard.sources.base import Distant
+from tensorguard.sources.kept import KEPT
 from tensorguard.sources.places import locate
+from tensorguard.sources.prefetching import REQUESTS
 from tensorguard.tensors.folding import folds
 from tensorguard.tensors.grouping import HeadDimensions
 from tensorguard.tensors.view import View
@@ -115,13 +118,16 @@ def fingerprint_model(
     """
     settings = settings or Settings()
     opened = model if isinstance(model, Model) else settings.open(model)
-    return _fingerprint(opened, settings, Threads(workers or processors()), progress or Silent())
+    return _fingerprint(opened, settings, workers or processors(), progress or Silent())
 
 
-def _fingerprint(model: Model, settings: Settings, engine: Engine, progress: Progress) -> Fingerprint:
-    view = model.view()
-    with locating_errors(model):
-        result = _sixteen(model, view, settings, engine, progress)
+def _fingerprint(model: Model, settings: Settings, workers: int, progress: Progress) -> Fingerprint:
+    distant = any(isinstance(info.source, Distant) for info in model.stored)
+    engine = Threads(max(REQUESTS, workers) if distant else workers)  # who waits for a server takes no processor
+    with KEPT.scope(), locating_errors(model):
+        with KEPT.recording():  # tables are read to know copies, some weights twice for the 16 numbers, and once more in the sweep
+            view = model.view()
+            result = _sixteen(model, view, settings, engine, progress)
         swept = _sweep(model, view, settings, engine, progress) if settings.lineage else None
     if swept is None:
         return replace(result, header_digest=model.header_digest, notices=(*model.notices, *result.notices))
@@ -206,7 +212,7 @@ def fingerprint_many(
         raise UsageError("a base goes with an adapter, and there is none", where=models[0], hint="leave --base out")
     make_folder(output)
     if len(models) == 1:
-        yield _one(models[0], output, settings, Threads(wanted), force, progress)
+        yield _one(models[0], output, settings, wanted, force, progress)
         return
     count = workers_within(available_memory() // 2 if memory is None else memory, wanted)
     engine: Engine = Processes(count) if count > 1 else Inline()
@@ -236,11 +242,11 @@ def _require_distinct(models: Sequence[Path | str]) -> None:
 
 
 def _quietly(model: Path | str, *, output: Path, settings: Settings, force: bool) -> FingerprintOutcome:
-    return _one(model, output, settings, Inline(), force, Silent())
+    return _one(model, output, settings, 1, force, Silent())
 
 
 def _one(
-    model: Path | str, output: Path, settings: Settings, engine: Engine, force: bool, progress: Progress
+    model: Path | str, output: Path, settings: Settings, workers: int, force: bool, progress: Progress
 ) -> FingerprintOutcome:
     try:
         opened = settings.open(model)
@@ -252,7 +258,7 @@ def _one(
         if settings.quick:
             result = sampled_fingerprint(model, settings, progress)
         else:
-            result = _fingerprint(opened, settings, engine, progress)
+            result = _fingerprint(opened, settings, workers, progress)
             write_features(output / f"{stem}{FEATURES_SUFFIX}", vector(result))
         write_fingerprint(target, result)
     except TensorGuardError as error:

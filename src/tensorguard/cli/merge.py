@@ -10,9 +10,9 @@ from tensorguard.cli.output import JSON, deliver
 
 
 def merge(
-    models: list[Path] = typer.Argument(help="Folders of shards, or adapter folders."),
+    models: list[str] = typer.Argument(metavar="MODELS...", help="Models in shards, or adapters."),
     output: Path = typer.Option(..., "--output", "-o", help="A .safetensors file for one model, else a folder."),
-    base: Path | None = BASE,
+    base: str | None = BASE,
     search: list[Path] = SEARCH,
     dtype: str | None = typer.Option(None, help="What quantised GGUF tensors are decoded to: F32, F16 or BF16."),
     force: bool = typer.Option(False, "--force", help="Write also what is there already."),

@@ -4,6 +4,7 @@ A sample grows in steps while a verdict is open (`api.quick`). The first rows of
 whatever its size (`signals.sample`); the attention of whole blocks, for one whose heads, neurons or residual stream were rearranged.
 """
 
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -28,6 +29,9 @@ BUDGET = 0.03
 SMALL = 4 * 2**20
 """Numbers that it may hold in any case: 8 MB of 16 bits."""
 
+Block = tuple[str, int]
+"""(stack, layer)."""
+
 _ATTENTION = frozenset({"q", "k", "v", "o"})
 _DEAR = 2**20
 """Numbers from which on reading the first rows is dear: where a matrix is stored by columns, or packed, all of it is read for them."""
@@ -47,7 +51,7 @@ class Plan:
 
     rows: frozenset[int]
     whole: frozenset[int]
-    blocks: frozenset[tuple[str, int]]
+    blocks: frozenset[Block]
     elements: int
     words: bool = True
 
@@ -73,7 +77,7 @@ def growing(view: View) -> Iterator[Plan]:
     plans = [_plan(view.weights, first, (), words=False)]
     if len(first) < len(blocks):
         plans.append(_plan(view.weights, blocks, ()))
-    rows = [plan for plan in plans if plan.elements <= limit]
+    rows = [plan for plan in plans if 0 < plan.elements <= limit]
     yield from rows
     sampled = blocks if rows and rows[-1].words else first if rows else ()
     for count in WHOLE_BLOCKS:
@@ -85,18 +89,19 @@ def growing(view: View) -> Iterator[Plan]:
             return
 
 
-def _plan(
-    weights: Sequence[Weight], sampled: Sequence[tuple[str, int]], attended: Sequence[tuple[str, int]], *, words: bool = True
-) -> Plan:
-    whole = frozenset(i for i, w in enumerate(weights) if w.role in _ATTENTION and _block(w) in attended)
-    rows = frozenset(i for block in sampled for i in _cheap(weights, block)) - whole
+def _plan(weights: Sequence[Weight], sampled: Sequence[Block], attended: Sequence[Block], *, words: bool = True) -> Plan:
+    inside: dict[Block | None, list[int]] = defaultdict(list)
+    for index, weight in enumerate(weights):
+        inside[_block(weight)].append(index)
+    whole = frozenset(i for block in attended for i in inside[block] if weights[i].role in _ATTENTION)
+    rows = frozenset(i for block in sampled for i in _cheap(weights, inside[block])) - whole
     elements = sum(_cost(weights[i]) for i in rows) + sum(weights[i].shape[0] * weights[i].shape[1] for i in whole)
     return Plan(rows, whole, frozenset([*attended, *sampled[:1]]), elements, words)
 
 
-def _cheap(weights: Sequence[Weight], block: tuple[str, int]) -> list[int]:
-    """Return a block's matrices whose first rows cost little to read, or the cheapest."""
-    there = [i for i, w in enumerate(weights) if w.role in SAMPLED and w.expert is None and _block(w) == block]
+def _cheap(weights: Sequence[Weight], inside: Sequence[int]) -> list[int]:
+    """Return those matrices of a block whose first rows cost little to read, or the cheapest."""
+    there = [i for i in inside if weights[i].role in SAMPLED and weights[i].expert is None]
     cheap = [i for i in there if _cost(weights[i]) <= _DEAR]
     return cheap or sorted(there, key=lambda i: (_cost(weights[i]), i))[:1]
 
@@ -109,18 +114,18 @@ def _cost(weight: Weight) -> int:
     return min(rows, sample_rows(columns)) * columns if in_rows else rows * columns
 
 
-def _blocks(weights: Sequence[Weight]) -> tuple[tuple[str, int], ...]:
+def _blocks(weights: Sequence[Weight]) -> tuple[Block, ...]:
     """Return the blocks of the language model that have row samples or attention, in order."""
     return tuple(
         dict.fromkeys(block for w in weights if w.role in SAMPLED | _ATTENTION and (block := _block(w)) and w.stack in LANGUAGE)
     )
 
 
-def _block(weight: Weight) -> tuple[str, int] | None:
+def _block(weight: Weight) -> Block | None:
     return None if weight.layer is None else (weight.stack, weight.layer)
 
 
-def _spread(blocks: Sequence[tuple[str, int]], count: int) -> tuple[tuple[str, int], ...]:
+def _spread(blocks: Sequence[Block], count: int) -> tuple[Block, ...]:
     """Return so many blocks, evenly spread: each in the middle of its share."""
     if count >= len(blocks):
         return tuple(blocks)

@@ -58,13 +58,14 @@ def read_file_header(path: Location) -> tuple[str, Header]:
     if path.is_symlink() and not path.exists():
         raise InputError("a link to a file that is not there", where=path, hint="download the model again: it is incomplete")
     source = source_at(path)
-    known = _format_of(_head(source), path)
+    head = _head(source)
+    known = _format_of(head, path)
     if known is not None:
         header = known.read_header(source)
         if isinstance(source, LocalFile):
             source.close()  # a model may have more shards than a process may have open files
         return known.container, header
-    refuse_file(path)
+    _refuse(head, path)
     raise InputError("not a model file of a known kind", where=path, hint=_OTHER)
 
 
@@ -79,7 +80,10 @@ def container_of(path: Location) -> str:
 
 def refuse_file(path: Location) -> None:
     """Raise the InputError that says why a file of a recognised but unsupported kind is not opened; return if it is none."""
-    head = _head(source_at(path)) if isinstance(path, Path) else b""
+    _refuse(_head(source_at(path)) if isinstance(path, Path) else b"", path)
+
+
+def _refuse(head: bytes, path: Location) -> None:
     refusal = _refusal(head) or _REFUSED_SUFFIXES.get(path.suffix.lower())
     if refusal is not None:
         raise InputError(refusal[0], where=path, hint=refusal[1])

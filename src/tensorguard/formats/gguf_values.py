@@ -11,6 +11,7 @@ from tensorguard.errors import InputError, quote
 from tensorguard.formats.base import DAMAGED
 from tensorguard.limits import MAX_HEADER_BYTES, MAX_METADATA_ENTRIES, MAX_NAME_BYTES, MAX_NESTING
 from tensorguard.sources.base import Source
+from tensorguard.sources.prefetching import Span, prefetch
 
 _SCALARS: Mapping[int, struct.Struct] = {
     kind: struct.Struct("<" + code)
@@ -108,6 +109,7 @@ class Cursor:
                 self._truncated(length)
             self._start, self._at = self.position, 0
             wanted = min(max(length, _WINDOW), self._end - self._start)
+            prefetch([Span(self.source, self._start, wanted)])  # which keeps it: the vocabulary is looked for later
             self._window = self.source.read_at(self._start, wanted).tobytes()
         begin = self._at
         self._at += length

@@ -14,7 +14,9 @@ from tensorguard.sources.base import Source
 
 VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
 _FIXED = {FIXED64: 8, FIXED32: 4}
-_WINDOW = 1 << 16
+_WINDOW, _JUMPED = 1 << 16, 1 << 10
+"""Bytes that are read ahead, at most, and first after a jump over a tensor's values."""
+
 _LONGEST = 10
 """Bytes of the longest varint."""
 
@@ -47,7 +49,7 @@ class Wire:
 
     def __init__(self, source: Source) -> None:
         self.source = source
-        self._window, self._start = b"", 0
+        self._window, self._start, self._ahead = b"", 0, _WINDOW
         self._left = MAX_PROTOBUF_FIELDS
 
     def fields(self, begin: int, end: int) -> Iterator[Field]:
@@ -125,6 +127,7 @@ class Wire:
     def _bytes(self, at: int, length: int) -> bytes:
         offset = at - self._start
         if offset < 0 or offset + length > len(self._window):
-            self._window = self.source.read_at(at, min(max(length, _WINDOW), self.source.size - at)).tobytes()
+            self._ahead = min(4 * self._ahead, _WINDOW) if 0 <= offset <= len(self._window) else _JUMPED
+            self._window = self.source.read_at(at, min(max(length, self._ahead), self.source.size - at)).tobytes()
             self._start, offset = at, 0
         return self._window[offset : offset + length]

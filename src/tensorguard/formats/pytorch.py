@@ -13,7 +13,7 @@ from tensorguard.formats.base import Header, TensorInfo
 from tensorguard.formats.pickle_machine import read_records
 from tensorguard.formats.pickle_records import SAFE, Storage, TensorRecord
 from tensorguard.formats.safetensors import BITS
-from tensorguard.formats.zip_archive import Entry, data_offset, read_directory, refuse
+from tensorguard.formats.zip_archive import Entry, data_offset, prefetch_headers, read_directory, refuse
 from tensorguard.limits import MAX_NAME_BYTES, MAX_PICKLE_BYTES, MAX_SHARING, MAX_TENSORS
 from tensorguard.sources.base import Source
 
@@ -58,6 +58,7 @@ def read_pytorch(source: Source) -> Header:
         refuse(source, "its numbers are big-endian: not supported")
     named, notices = _state(read_records(_bytes(source, entries[archive + _LIST], MAX_PICKLE_BYTES), source.name), source)
     files = _Storages(source, archive, entries)
+    files.prefetch(tensor.storage for tensor in named.values())
     tensors = tuple(_info(name, tensor, files) for name, tensor in named.items())
     claimed = sum(info.nbytes for info in tensors)
     if claimed > MAX_SHARING * source.size:
@@ -120,6 +121,11 @@ class _Storages:
         self.source = source
         self._archive, self._entries = archive, entries
         self._known: dict[str, tuple[Storage, int]] = {}
+
+    def prefetch(self, storages: Iterable[Storage]) -> None:
+        """Say which will be asked for."""
+        entries = {storage.key: self._entries.get(f"{self._archive}/data/{storage.key}") for storage in storages}
+        prefetch_headers(self.source, (entry for entry in entries.values() if entry is not None))
 
     def begin(self, storage: Storage) -> int:
         """Return where a storage's bytes begin; it is as long as it claims."""

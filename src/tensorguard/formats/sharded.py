@@ -16,7 +16,7 @@ _PATTERN = re.compile(
     r"(?:(?P<stem>.+?)[-_.])?(?P<number>[0-9]{1,6})[-_]of[-_](?P<total>[0-9]{1,6})(?P<suffix>\.[^.]+)", re.IGNORECASE
 )
 _SHOWN = 8
-_AT_ONCE = 8
+_AT_ONCE = 16
 """Headers that are asked for at a time from a server."""
 
 

@@ -13,6 +13,7 @@ from tensorguard.formats.base import Checkpoint, TensorInfo
 from tensorguard.formats.safetensors import BITS, read_safetensors
 from tensorguard.formats.writer import TensorHeader
 from tensorguard.sources.local import LocalFile
+from tensorguard.sources.prefetching import Span, prefetch
 from tensorguard.tensors.base import Stored
 from tensorguard.tensors.decoding import FLOATS
 from tensorguard.tensors.storage import StoredTensor, stored_tensors
@@ -112,8 +113,10 @@ def _digest(headers: Iterable[TensorHeader], base: Iterable[TensorInfo], adapter
     for source in {info.source.name: info.source for info in base}.values():
         digest.update(source.size.to_bytes(8, "little"))
         length = min(_SAMPLE_BYTES, source.size)
-        for sample in range(_SAMPLES):
-            digest.update(source.read_at((source.size - length) * sample // (_SAMPLES - 1), length).data)
+        samples = [Span(source, (source.size - length) * sample // (_SAMPLES - 1), length) for sample in range(_SAMPLES)]
+        prefetch(samples)
+        for sample in samples:
+            digest.update(source.read_at(sample.offset, length).data)
     if adapter is not None:
         digest.update(repr(sorted(adapter.config.items())).encode("utf-8", "surrogatepass"))
         for info in adapter.tensors:

@@ -1,8 +1,12 @@
 """One unified safetensors file from shards, or from a base and its adapter, written as a stream of blocks."""
 
+import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
 
 from tensorguard.adapters.opening import open_base_and_adapter
 from tensorguard.errors import UsageError
@@ -11,6 +15,9 @@ from tensorguard.formats.base import Checkpoint
 from tensorguard.formats.writer import Chunk, TensorHeader, write_safetensors
 from tensorguard.merge.plan import MergePlan, plan_merge, source_of
 from tensorguard.progress import Progress, Silent
+from tensorguard.sources.local import LocalFile
+from tensorguard.sources.prefetching import Span, in_order
+from tensorguard.sources.remote import Location
 from tensorguard.tensors.base import Stored, extent
 from tensorguard.tensors.encoding import encode
 
@@ -42,10 +49,10 @@ class MergeResult:
 
 
 def merge(
-    model: Path,
+    model: Location,
     output: Path,
     *,
-    base: Path | None = None,
+    base: Location | None = None,
     search: Sequence[Path] = (),
     dtype: str | None = None,
     force: bool = False,
@@ -57,7 +64,7 @@ def merge(
     dtype, to nearest with ties to even; all others are copied byte for byte. The file appears only when it is whole.
 
     Args:
-        model: A checkpoint or an adapter.
+        model: A checkpoint or an adapter, here or on a server.
         output: The file to write; its name ends in `.safetensors`.
         base: The adapter's base; else it is looked for in `search`.
         search: Folders that may hold the base; see `find_base`.
@@ -90,7 +97,7 @@ def _check_output(output: Path, checkpoint: Checkpoint, adapter: AdapterFiles | 
         raise UsageError("the output is a folder", where=output, hint="give the path of the file to write")
     target = output.resolve()
     tensors = (*checkpoint.tensors, *(adapter.tensors if adapter else ()))
-    files = {Path(info.source.name).resolve() for info in tensors}
+    files = {info.source.path.resolve() for info in tensors if isinstance(info.source, LocalFile)}
     folders = [Path(opened.location).resolve() for opened in (checkpoint, adapter) if opened is not None]
     if target in files or any(target.is_relative_to(folder) for folder in folders):
         raise UsageError("the output lies among the inputs", where=output, hint="write it to another folder")
@@ -98,20 +105,32 @@ def _check_output(output: Path, checkpoint: Checkpoint, adapter: AdapterFiles | 
 
 def _write(plan: MergePlan, output: Path, name: str, progress: Progress) -> None:
     progress.start(name, plan.nbytes, "bytes")
+    planned = list(zip(plan.tensors, plan.headers, strict=True))
     try:
-        blocks = (_chunks(stored, header, name, progress) for stored, header in zip(plan.tensors, plan.headers, strict=True))
-        write_safetensors(output, plan.headers, blocks, plan.metadata)
+        with contextlib.closing(in_order(span for stored, header in planned for span in _copied(stored, header))) as copies:
+            blocks = (_chunks(stored, header, copies, name, progress) for stored, header in planned)
+            write_safetensors(output, plan.headers, blocks, plan.metadata)
     finally:
         progress.finish(name)
 
 
-def _chunks(stored: Stored, header: TensorHeader, task: str, progress: Progress) -> Iterator[Chunk]:
+def _copied(stored: Stored, header: TensorHeader) -> Iterator[Span]:
+    """Yield the pieces of a tensor that is copied byte for byte."""
     info = source_of(stored, header.dtype)
     if info is not None:
         for start in range(0, info.nbytes, _COPIED_BYTES):
-            length = min(_COPIED_BYTES, info.nbytes - start)
-            yield info.source.read_at(info.offset + start, length)
-            progress.advance(task, length)
+            yield Span(info.source, info.offset + start, min(_COPIED_BYTES, info.nbytes - start))
+
+
+def _chunks(
+    stored: Stored, header: TensorHeader, copies: Iterator[NDArray[np.uint8]], task: str, progress: Progress
+) -> Iterator[Chunk]:
+    """Yield a tensor's bytes: of one that is copied, as many pieces of `copies` as it has."""
+    if source_of(stored, header.dtype) is not None:
+        for _ in _copied(stored, header):
+            piece = next(copies)
+            yield piece
+            progress.advance(task, len(piece))
         return
     for rows, columns in _blocks(stored):
         encoded = encode(stored.read(rows, columns), header.dtype)

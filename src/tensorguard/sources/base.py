@@ -28,3 +28,18 @@ class Source(Protocol):
         Raises:
             InputError: The range is outside the source, or the source ended early (it changed while it was read).
         """
+
+
+@runtime_checkable
+class Distant(Source, Protocol):
+    """A source that every read of takes a round trip to; see `prefetch`."""
+
+    def missing(self, start: int, stop: int) -> list[tuple[int, int]]:
+        """Return the parts of a range, (first byte, byte after the last), that reading it would have to fetch."""
+
+    def fetch(self, start: int, stop: int, *, on_disk: bool) -> None:
+        """Fetch a range and keep it for reads to come, in memory or in a temporary file.
+
+        Raises:
+            InputError, NotFoundError: It cannot be read.
+        """

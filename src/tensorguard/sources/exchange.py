@@ -10,6 +10,7 @@ import httpcore
 
 from tensorguard.errors import InputError, NotFoundError, TensorGuardError
 from tensorguard.sources.network import Origin, origin, pool, shown
+from tensorguard.sources.pacing import PACE
 from tensorguard.version import __version__
 
 Credentials = Callable[[Origin], Mapping[str, str]]
@@ -20,6 +21,7 @@ BROKEN = (httpcore.NetworkError, httpcore.ProtocolError, httpcore.TimeoutExcepti
 
 _REDIRECTS = (301, 302, 303, 307, 308)
 _MOST_REDIRECTS = 5
+_SHORT = 1 << 14
 _FAULT = "the fault is the server's: tell who runs it, or give another address"
 _TIMEOUT = {"connect": 15.0, "read": 30.0, "write": 15.0, "pool": 120.0}
 _SLOWEST = 20_000
@@ -69,8 +71,10 @@ def get(url: str, given: Origin, headers: Mapping[str, str], credentials: Creden
         httpcore exceptions of `BROKEN`, SlowError: The transfer failed.
     """
     first: dict[str, str] = {}
-    for _ in range(_MOST_REDIRECTS + 1):
+    for _hop in range(_MOST_REDIRECTS + 1):
         target = origin(url)
+        if target == given:
+            PACE.turn()
         sent = {"accept-encoding": "identity", "user-agent": f"tensorguard/{__version__}", **headers, **credentials(target)}
         with pool(target, given).stream("GET", url, headers=list(sent.items()), extensions={"timeout": _TIMEOUT}) as response:
             received = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in response.headers}
@@ -78,6 +82,9 @@ def get(url: str, given: Origin, headers: Mapping[str, str], credentials: Creden
                 deadline = time.monotonic() + _TIMEOUT["read"] + longest / _SLOWEST
                 yield Reply(url, response.status, first | received, _until(response, deadline))
                 return
+            if (length := received.get("content-length", "")).isdigit() and int(length) <= _SHORT:
+                for _ in _until(response, time.monotonic() + _TIMEOUT["read"]):  # so that the connection can be used again
+                    pass
             first |= {name: value for name, value in received.items() if name.startswith("x-")}
             if "location" not in received:
                 raise InputError("is redirected to nowhere", where=shown(url), hint=_FAULT)

@@ -61,10 +61,12 @@ class HubRepository:
         """Return a file: from the cache of the hub's tools if it is there, else from the server."""
         with self._lock:
             if path not in self._sources:
-                self._sources[path] = self._cached(path) or self._served(path)
+                found = self._cached(path) or self._served(path)
+                found.inside = RemotePath(self, PurePosixPath(path))
+                self._sources[path] = found
             return self._sources[path]
 
-    def _cached(self, path: str) -> Source | None:
+    def _cached(self, path: str) -> LocalFile | None:
         from huggingface_hub import try_to_load_from_cache
 
         found = try_to_load_from_cache(self.repository, path, cache_dir=_cache(), revision=self.commit)
@@ -73,7 +75,7 @@ class HubRepository:
         source = LocalFile(Path(found), f"{self.where}/{path}")
         return source if source.size == self.files[path] else None
 
-    def _served(self, path: str) -> Source:
+    def _served(self, path: str) -> HttpFile:
         url = f"{self._endpoint}/{self.repository}/resolve/{self.commit}/{quoted(path)}"
         size, linked = self._listed[path]
         return HttpFile(

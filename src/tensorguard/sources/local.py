@@ -4,15 +4,26 @@ import os
 import stat
 import threading
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tensorguard.errors import InputError, NotFoundError
 
+if TYPE_CHECKING:
+    from tensorguard.sources.remote import RemotePath
+
 
 class LocalFile:
-    """One regular file, opened on first use in each process. Symbolic links are followed (the hub's cache is made of them)."""
+    """One regular file, opened on first use in each process. Symbolic links are followed (the hub's cache is made of them).
+
+    Attributes:
+        path: Where it is.
+        inside: Where it belongs, if it is a repository's that its hub's tools downloaded.
+    """
+
+    inside: "RemotePath | None" = None
 
     def __init__(self, path: Path, name: str = "") -> None:
         self.path, self._name = Path(path), name or str(path)

@@ -23,7 +23,7 @@ ALLOW_PRIVATE = "TENSORGUARD_ALLOW_PRIVATE"
 """The environment's variable that, set to 1, lets redirects lead to private addresses: a mirror with a store of its own."""
 
 _PORTS = {"https": 443, "http": 80}
-_CONNECTIONS = 16
+_CONNECTIONS = 64
 _TRANSLATED = ipaddress.IPv6Network("64:ff9b::/96")
 """Addresses that stand for one of IPv4 (RFC 6052)."""
 

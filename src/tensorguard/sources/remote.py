@@ -123,3 +123,11 @@ def source_at(location: Location) -> Source:
         InputError: It is no regular file.
     """
     return LocalFile(location) if isinstance(location, Path) else location.source()
+
+
+def place_of(source: Source) -> Location | None:
+    """Return where a file lies, so that others beside it can be found; None of one that is alone, or no file."""
+    inside = getattr(source, "inside", None)
+    if isinstance(inside, RemotePath):
+        return inside
+    return source.path if isinstance(source, LocalFile) else None

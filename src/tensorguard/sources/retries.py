@@ -6,12 +6,10 @@ from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
 
 from tensorguard.errors import NotFoundError
+from tensorguard.sources.pacing import PACE
 
 TRIES = 6
 """How often a request is made that gets nowhere."""
-
-LONGEST_WAIT = 120.0
-"""Seconds that a server may ask to wait (Retry-After); of more we rather tell the user."""
 
 FIRST_WAIT = 0.5
 """Seconds before the second try; each further wait is twice as long, up to a random part."""
@@ -40,12 +38,13 @@ class Attempts:
         self._tried += 1
         wait = min(_MOST, FIRST_WAIT * 2 ** (self._tried - 1)) * random.uniform(0.5, 1.0)  # noqa: S311
         asked = _seconds((headers or {}).get("retry-after", ""))
-        if asked > LONGEST_WAIT:
+        if asked > PACE.patience:
             raise NotFoundError(f"{reason}; it asks to wait {asked:.0f} s", where=self._where, hint="try again after that time")
         if self._tried >= TRIES:
             raise NotFoundError(
                 f"{reason}, {self._tried} times", where=self._where, hint="try again later, or check the network"
             )
+        PACE.busy(asked)
         sleep(max(wait, asked))
 
     def succeeded(self) -> None:

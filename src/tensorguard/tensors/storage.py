@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from tensorguard.errors import InputError, quote
 from tensorguard.formats.base import TensorInfo
+from tensorguard.sources.prefetching import Span, prefetch
 from tensorguard.tensors import quantised
 from tensorguard.tensors.base import Float32, extent
 from tensorguard.tensors.decoding import PLAIN, decode
@@ -77,6 +78,7 @@ class StoredTensor:
             return raw.reshape(count, stride)
         piece = (columns.stop - columns.start) * item
         block = np.empty((count, piece), np.uint8)
+        prefetch([Span(self.info.source, self.info.offset + rows.start * stride, count * stride)])
         offset = self.info.offset + rows.start * stride + columns.start * item
         for row in range(count):
             block[row] = self.info.source.read_at(offset + row * stride, piece)
