@@ -32,12 +32,13 @@ if TYPE_CHECKING:
     from tensorguard.api.checking import check
     from tensorguard.api.families import Comparison, classify, cluster, compare, load_vectors
     from tensorguard.api.fingerprints import Settings, fingerprint_many, fingerprint_model
+    from tensorguard.api.inspecting import Inspected, inspect
     from tensorguard.api.lineage import compare_models, find_parents, tree
     from tensorguard.api.models import Model, open_model
     from tensorguard.api.registry import Adding, add_models
     from tensorguard.api.registry_folder import registry_folder
     from tensorguard.api.scanning import scan
-    from tensorguard.api.studies import compare_sensitivities, inspect, merge_many, sensitivity
+    from tensorguard.api.studies import compare_sensitivities, merge_many, sensitivity
     from tensorguard.errors import InputError, NotFoundError, PartialError, ResourceError, TensorGuardError, UsageError
     from tensorguard.family.classify import Classification
     from tensorguard.family.clustering import Clustering, load_clustering, save_clustering
@@ -48,10 +49,10 @@ if TYPE_CHECKING:
     from tensorguard.fingerprint.base import Fingerprint
     from tensorguard.fingerprint.features import FeatureVector
     from tensorguard.fingerprint.file import read_fingerprint, write_fingerprint
-    from tensorguard.fingerprint.inventory import Inventory
     from tensorguard.fingerprint.outcome import FingerprintOutcome
     from tensorguard.fingerprint.sensitivity import SensitivitySettings
     from tensorguard.fingerprint.specification import Specification
+    from tensorguard.inspection.base import Inspection, Inventory
     from tensorguard.licences.audit import Audit, Finding
     from tensorguard.licences.obligations import Obligation
     from tensorguard.lineage.deep.base import Deep
@@ -72,12 +73,13 @@ _HOME = {
     "tensorguard.api.checking": ("check",),
     "tensorguard.api.families": ("Comparison", "classify", "cluster", "compare", "load_vectors"),
     "tensorguard.api.fingerprints": ("Settings", "fingerprint_many", "fingerprint_model"),
+    "tensorguard.api.inspecting": ("Inspected", "inspect"),
     "tensorguard.api.lineage": ("compare_models", "find_parents", "tree"),
     "tensorguard.api.models": ("Model", "open_model"),
     "tensorguard.api.registry": ("Adding", "add_models"),
     "tensorguard.api.registry_folder": ("registry_folder",),
     "tensorguard.api.scanning": ("scan",),
-    "tensorguard.api.studies": ("compare_sensitivities", "inspect", "merge_many", "sensitivity"),
+    "tensorguard.api.studies": ("compare_sensitivities", "merge_many", "sensitivity"),
     "tensorguard.errors": ("InputError", "NotFoundError", "PartialError", "ResourceError", "TensorGuardError", "UsageError"),
     "tensorguard.family.classify": ("Classification",),
     "tensorguard.family.clustering": ("Clustering", "load_clustering", "save_clustering"),
@@ -88,12 +90,12 @@ _HOME = {
     "tensorguard.fingerprint.base": ("Fingerprint",),
     "tensorguard.fingerprint.features": ("FeatureVector",),
     "tensorguard.fingerprint.file": ("read_fingerprint", "write_fingerprint"),
-    "tensorguard.fingerprint.inventory": ("Inventory",),
     "tensorguard.fingerprint.outcome": ("FingerprintOutcome",),
     "tensorguard.fingerprint.sensitivity": ("SensitivitySettings",),
     "tensorguard.fingerprint.specification": ("Specification",),
     "tensorguard.licences.audit": ("Audit", "Finding"),
     "tensorguard.licences.obligations": ("Obligation",),
+    "tensorguard.inspection.base": ("Inspection", "Inventory"),
     "tensorguard.lineage.deep.base": ("Deep",),
     "tensorguard.lineage.identity": ("Identity", "compare_identity"),
     "tensorguard.lineage.mixture": ("Mixture",),
@@ -127,6 +129,8 @@ __all__ = [
     "Hit",
     "Identity",
     "InputError",
+    "Inspected",
+    "Inspection",
     "Inventory",
     "Lineage",
     "MergeOutcome",

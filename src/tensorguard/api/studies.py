@@ -1,23 +1,24 @@
-"""Sensitivity of layers, one unified file, and what a model holds."""
+"""Sensitivity of layers, and one unified file."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from tensorguard.api.fingerprints import Settings
-from tensorguard.api.models import Model, file_stem, locating_errors, model_name, open_model
+from tensorguard.api.models import Model, file_stem, locating_errors, model_name
 from tensorguard.engines.sizing import processors
 from tensorguard.engines.threads import Threads
 from tensorguard.errors import TensorGuardError, UsageError, utf8
 from tensorguard.family.sensitivity import SensitivityAnalysis, analyse
 from tensorguard.family.sensitivity_comparison import SensitivityComparison, compare_sensitivity
 from tensorguard.fingerprint import sensitivity as measuring
-from tensorguard.fingerprint.inventory import Inventory, inventory
 from tensorguard.fingerprint.sensitivity import SensitivitySettings
 from tensorguard.formats.adapter import is_adapter
 from tensorguard.formats.atomic import make_folder
 from tensorguard.merge import write as merging
 from tensorguard.merge.outcome import MergeOutcome
 from tensorguard.progress import Progress, Silent
+from tensorguard.sources.kept import KEPT
+from tensorguard.sources.places import locate
 
 
 def sensitivity(
@@ -45,7 +46,7 @@ def sensitivity(
     """
     settings = settings or Settings()
     opened = model if isinstance(model, Model) else settings.open(model)
-    with locating_errors(opened):
+    with locating_errors(opened), KEPT.scope(), KEPT.recording():  # weights are read twice
         measured = measuring.sensitivity(
             opened.name,
             opened.view().weights,
@@ -82,7 +83,7 @@ def merge_many(
     """Write each model as one safetensors file; a bad model does not stop the rest.
 
     Args:
-        models: Checkpoints in shards, or adapters.
+        models: Checkpoints in shards, or adapters; here or on servers.
         output: A file ending in `.safetensors` for one model, else a folder for `NAME.safetensors` of each.
         base: The base of all that are adapters.
         search: Folders in which an adapter's base may be looked for.
@@ -100,9 +101,9 @@ def merge_many(
     for model, target in zip(models, targets, strict=True):
         try:
             result = merging.merge(
-                Path(model),
+                place := locate(model),
                 target,
-                base=Path(base) if base is not None and is_adapter(Path(model)) else None,
+                base=locate(base) if base is not None and is_adapter(place) else None,
                 search=[Path(folder) for folder in search],
                 dtype=dtype,
                 force=force,
@@ -126,19 +127,3 @@ def _targets(models: Sequence[Path | str], output: Path) -> list[Path]:
     if twice:
         raise UsageError(f"two models would be written as {twice}.safetensors", hint="merge them in two calls")
     return [output / f"{stem}.safetensors" for stem in stems]
-
-
-def inspect(model: Path | str, *, base: Path | str | None = None, search: Sequence[Path | str] = ()) -> tuple[Model, Inventory]:
-    """Tell from headers what a model holds and what would be read; only tied embeddings are compared by value.
-
-    Args:
-        model: Where it is.
-        base: The base model, if it is an adapter.
-        search: Folders in which an adapter's base may be looked for.
-
-    Raises:
-        NotFoundError: There is no such model.
-        InputError: It is malformed.
-    """
-    opened = open_model(model, base=base, search=search)
-    return opened, inventory(opened.view())

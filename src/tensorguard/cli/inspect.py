@@ -20,8 +20,8 @@ def inspect(
     \b
     tensorguard inspect ./model
     """
-    from tensorguard.api.studies import inspect as run
+    from tensorguard.api.inspecting import inspect as run
     from tensorguard.reports.inspection import report
 
-    opened, found = run(model, base=base, search=search)
-    deliver(report(opened.name, opened.location, opened.container, opened.notices, found), reports, as_json=as_json)
+    inspected = run(model, base=base, search=search)
+    deliver(report(inspected.location, inspected.notices, inspected.found), reports, as_json=as_json)
