@@ -1,12 +1,19 @@
 """`tensorguard adapter`: alone, against an adapter, against a model; every answer against its schema."""
 
+import contextlib
+import shutil
+import sqlite3
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from support.adapted import write_all
+from support.checkpoints import bert, save
 from support.commands import CommandLine
+from tensorguard.api.registry import add_models
+from tensorguard.registry.files import Files
+from tensorguard.registry.registry import Registry
 
 
 @pytest.fixture(scope="module")
@@ -63,22 +70,53 @@ def test_in_a_model(cli: CommandLine, shelf: Path, model: str, base: tuple[str, 
     assert (found["explained"] is None) == (not base)
 
 
-def test_the_base_among_known_models(cli: CommandLine, shelf: Path, tmp_path: Path) -> None:
-    from support.checkpoints import bert, save
+@pytest.fixture(scope="module")
+def known(shelf: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("known")
+    save(folder / "bert", bert(), "bert")
+    with Registry(folder / "registry", create=True) as registry:
+        list(add_models(registry, [shelf / "one", shelf / "other", folder / "bert"]))
+    return folder / "registry"
 
-    save(tmp_path / "bert", bert(), "bert")
-    known = tmp_path / "known"
-    assert cli("registry", "add", shelf / "one", shelf / "other", tmp_path / "bert", "--registry", known, "-q").code == 0
+
+def test_the_base_among_known_models(cli: CommandLine, shelf: Path, known: Path, tmp_path: Path) -> None:
     first, second, third = result(cli, shelf / "first", "--registry", known)["bases"]
     assert (first["name"], first["fits"], first["answers"]) == ("one", True, True)
-    assert (second["name"], second["fits"], second["answers"]) == ("other", True, False)
-    assert (third["name"], third["fits"], third["layers"]) == ("bert", False, None)
+    assert first["strength"] in ("fair", "strong")
+    assert (second["name"], second["fits"], second["answers"], second["strength"]) == ("other", True, False, "dimensions")
+    assert (third["name"], third["fits"], third["layers"], third["strength"]) == ("bert", False, None, "none")
     shown = cli("adapter", shelf / "first", "--registry", known, "-q")
-    assert "was trained on 'one' or a relative of it" in " ".join(shown.out.split())
-    assert "'org/base'" in shown.out
+    said = " ".join(shown.out.split())
+    assert "was trained on 'one' or a relative of it" in said
+    assert "the next that does not answer has" in said
+    assert "Its configuration names 'org/base'." in said
     page = tmp_path / "page.html"
     assert cli("adapter", shelf / "first", "--registry", known, "-q", "-o", f"html={page}").code == 0
     assert "base found" in page.read_text()
+
+
+def test_dimensions_are_compared_before_any_fingerprint_is_read(
+    cli: CommandLine, shelf: Path, known: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read, real = [], Files.get
+    monkeypatch.setattr(Files, "get", lambda files, digest: read.append(digest) or real(files, digest))
+    expected = result(cli, shelf / "first", "--registry", known)
+    assert len(read) == 2  # not bert's
+    old = shutil.copytree(known, tmp_path / "old")
+    with contextlib.closing(sqlite3.connect(old / "registry.sqlite")) as connection:
+        connection.executescript("DROP TABLE shape; DROP TABLE layout")  # as an earlier version made it
+    read.clear()
+    assert result(cli, shelf / "first", "--registry", old) == expected
+    assert len(read) == 3
+    read.clear()
+    assert result(cli, shelf / "first", "--registry", old) == expected
+    assert len(read) == 2
+    with contextlib.closing(sqlite3.connect(old / "registry.sqlite")) as connection:
+        connection.execute("UPDATE layout SET places = substr(places, 3)")  # damaged
+        connection.commit()
+    assert result(cli, shelf / "first", "--registry", old) == expected
+    assert cli("registry", "remove", "one", "--registry", known).code == 0
+    assert [each["name"] for each in result(cli, shelf / "first", "--registry", known)["bases"]] == ["other", "bert"]
 
 
 @pytest.mark.parametrize(

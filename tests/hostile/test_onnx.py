@@ -94,7 +94,7 @@ FILES: dict[str, tuple[bytes, str]] = {
     "a name that is not UTF-8": (model(tensor(field(9, bytes(16)), name=b"\xff\xfe")), "not UTF-8"),
     "a part of a tensor": (model(tensor(field(3, b""), field(9, bytes(16)))), "is a part of one"),
     "packed integers too few": (model(tensor(field(5, bytes(3)), kind=3)), "packed integers, which do not fit"),
-    "packed 4-bit integers": (model(tensor(field(5, bytes(4)), kind=22)), "packed integers, which do not fit"),
+    "packed 4-bit integers too few": (model(tensor(field(5, bytes(1)), kind=22)), "packed integers, which do not fit"),
     "nested graphs": (model(GOOD, extra=deep(100)), "nested more than"),
     "only text": (model(tensor(field(6, b"x"), kind=8)), "holds no tensors"),
 }  # fmt: skip

@@ -1,8 +1,9 @@
 """Adapters without their base: against each other, against whole models, and against the models of a registry."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
@@ -11,19 +12,21 @@ from tensorguard.adapters.factors import matrix
 from tensorguard.api.models import open_model
 from tensorguard.api.registry_folder import registry_folder
 from tensorguard.errors import UsageError, utf8
-from tensorguard.fingerprint.sketches import Sketches
 from tensorguard.formats.adapter import AdapterFiles, is_adapter, read_adapter
 from tensorguard.lineage.adapted.contained import Containment, measure
 from tensorguard.lineage.adapted.fit import Features, Fit, adapter_features, base_features, shapes_fit, sketches_answer
 from tensorguard.lineage.adapted.layers import ANSWERS, Correspondence
-from tensorguard.lineage.adapted.pair import AdapterPair, compare_deltas
+from tensorguard.lineage.adapted.pair import ALARM, AdapterPair, compare_deltas
 from tensorguard.lineage.corrections import bonferroni
 from tensorguard.probes.rademacher import PUBLIC, Key
 from tensorguard.progress import Progress, Silent
+from tensorguard.registry import layouts
 from tensorguard.registry.registry import Registry
 from tensorguard.sources.places import locate
 from tensorguard.sources.remote import Location
 from tensorguard.tensors.storage import stored_tensors
+
+Strength = Literal["strong", "fair", "dimensions", "none"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +70,13 @@ class Candidate:
     def answers(self) -> bool:
         """Whether the weights say that it is the base, or a relative of it."""
         return self.log10_p < ANSWERS
+
+    @property
+    def strength(self) -> Strength:
+        """How strong that is: by the weights, beyond doubt or not, or by nothing but dimensions, which all models of one shape share."""
+        if not self.fit.fits:
+            return "none"
+        return "strong" if self.log10_p < ALARM else "fair" if self.answers else "dimensions"
 
 
 def holds_adapter(path: Location | str) -> bool:
@@ -125,32 +135,55 @@ def find_bases(
 ) -> list[Candidate]:
     """Hold an adapter against every model of a registry; those that fit come first, then by how well their layers answer.
 
+    Dimensions are compared first, which reads no fingerprint (but of entries that earlier versions added, once).
+
     Raises:
         NotFoundError: There is no registry.
         InputError: It, or a fingerprint in it, is damaged.
     """
-    told = progress or Silent()
-    features = adapter_features(adapter.deltas, key)
-    found = []
     with Registry(registry_folder(registry)) as known:
-        told.start("compare", known.count(key.identity()), "models")
-        try:
-            for entry in known.entries(key.identity()):
-                sketches = known.fingerprint(entry).sketches
-                if sketches is not None:
-                    found.append(_candidate(entry.name, adapter.deltas, features, sketches))
-                told.advance("compare", 1)
-        finally:
-            told.finish("compare")
+        rows = known.layouts(key.identity())
+        shapes = {layout: layouts.places(layout) for layout in {layout for *_, layout in rows}}
+        fits = {
+            layout: shapes_fit(adapter.deltas, held) for layout, held in shapes.items() if held
+        }  # else not known, or damaged
+        found = [
+            Candidate(name, fits[layout], None, 0.0) for _, name, layout in rows if layout in fits and not fits[layout].fits
+        ]
+        read = {number: layout in fits for number, _, layout in rows if layout not in fits or fits[layout].fits}
+        found += _read(known, adapter.deltas, read, adapter_features(adapter.deltas, key), progress or Silent())
     tests = sum(each.fit.fits for each in found)
     corrected = [replace(each, log10_p=bonferroni(each.log10_p, tests)) if each.fit.fits else each for each in found]
     return sorted(corrected, key=lambda each: (not each.fit.fits, -_strength(each), each.name))
 
 
-def _candidate(name: str, deltas: Sequence[Delta], features: Features, sketches: Sketches) -> Candidate:
-    fit = shapes_fit(deltas, sketches.places)
-    layers = sketches_answer(features, base_features(sketches)) if fit.fits else None
-    return Candidate(name, fit, layers, layers.log10_p if layers else 0.0)
+def _read(
+    known: Registry, deltas: Sequence[Delta], numbers: Mapping[int, bool], features: Features, progress: Progress
+) -> Iterator[Candidate]:
+    """Hold the fingerprints of entries against an adapter, and note the layout of those of which none was known.
+
+    Args:
+        known: The registry.
+        deltas: What the adapter adds.
+        numbers: The entries' ids, and whether their layouts are known.
+        features: The adapter's.
+        progress: Hears how far it is.
+    """
+    unknown: dict[int, str] = {}
+    progress.start("compare", len(numbers), "models")
+    try:
+        for number in numbers:
+            for entry in known.by_id([number]).values():
+                sketches = known.fingerprint(entry).sketches
+                if sketches is not None:
+                    unknown |= {} if numbers[number] else {number: layouts.layout(sketches.places)}
+                    fit = shapes_fit(deltas, sketches.places)
+                    layers = sketches_answer(features, base_features(sketches, features.keys())) if fit.fits else None
+                    yield Candidate(entry.name, fit, layers, layers.log10_p if layers else 0.0)
+            progress.advance("compare", 1)
+    finally:
+        progress.finish("compare")
+    known.note_layouts(unknown)
 
 
 def _strength(candidate: Candidate) -> float:

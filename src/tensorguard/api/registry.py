@@ -6,21 +6,20 @@ from datetime import datetime
 from pathlib import Path
 from typing import NoReturn
 
-from tensorguard.api.at_hand import find_model, repository_of
+from tensorguard.api.at_hand import repository_of
 from tensorguard.api.fingerprints import Settings, fingerprint_model
 from tensorguard.api.models import Model
-from tensorguard.errors import NotFoundError, TensorGuardError, UsageError, quote, utf8
+from tensorguard.errors import TensorGuardError, UsageError, quote, utf8
 from tensorguard.fingerprint.base import Fingerprint
 from tensorguard.fingerprint.file import SUFFIX, read_fingerprint
 from tensorguard.probes.rademacher import PUBLIC
 from tensorguard.progress import Progress, Silent
 from tensorguard.registry.archive import read_archive
-from tensorguard.registry.catalogue import Known, known
+from tensorguard.registry.catalogue import known
 from tensorguard.registry.entry import Entry, Facts
 from tensorguard.registry.outcome import Added, Addition
 from tensorguard.registry.registry import Registry
 from tensorguard.registry.vectors import source_digest
-from tensorguard.sources.names import SCHEME
 from tensorguard.sources.places import locate
 
 _ORDER: tuple[Addition, ...] = ("replaced", "added", "facts changed", "there already")
@@ -37,7 +36,10 @@ class Adding:
         settings: How to open and fingerprint models. Under a secret key, its fingerprints are kept beside the public ones.
         force: Compute also what is there, and replace other weights of the same name.
         workers: How many threads; all processors by default.
-        remote: Read a catalogue's models that are not at hand from the hub, by ranges and one after the other.
+        remote: Read a catalogue's models that are not at hand from the hub, by ranges.
+        update: Ask the hub also for models that are there, and replace those that it has newer weights of.
+        jobs: How many models of the hub at a time.
+        rate: Requests a second to the hub itself, at most.
     """
 
     facts: Facts = field(default_factory=Facts)
@@ -46,6 +48,9 @@ class Adding:
     force: bool = False
     workers: int | None = None
     remote: bool = False
+    update: bool = False
+    jobs: int = 4
+    rate: float = 5.0
 
 
 def add_models(
@@ -71,25 +76,7 @@ def add_models(
     progress.start("models", len(models), "models")
     try:
         for model in models:
-            yield _add(registry, model, how, progress)
-            progress.advance("models", 1)
-    finally:
-        progress.finish("models")
-
-
-def build(
-    registry: Registry,
-    rows: Sequence[Known],
-    search: Sequence[Path],
-    how: Adding | None = None,
-    progress: Progress | None = None,
-) -> Iterator[Added]:
-    """Add the models of a catalogue that are at hand; see `find_model` for where they are looked for, and `add_models`."""
-    how, progress = how or Adding(), progress or Silent()
-    progress.start("models", len(rows), "models")
-    try:
-        for row in rows:
-            yield _build(registry, row, search, how, progress)
+            yield add_model(registry, model, how, progress)
             progress.advance("models", 1)
     finally:
         progress.finish("models")
@@ -120,26 +107,8 @@ def merged(*facts: Facts) -> Facts:
     return Facts(**{name: value for one in said for name, value in one.items()})
 
 
-def _build(registry: Registry, row: Known, search: Sequence[Path], how: Adding, progress: Progress) -> Added:
-    place = find_model(row.repository, search)
-    if place is None and how.remote:
-        return _build_remote(registry, row, how, progress)
-    if place is None:
-        hint = f"download it: hf download {row.repository}"
-        return Added(row.repository, "not at hand", error=NotFoundError("in none of the folders searched", hint=hint))
-    found = _add(registry, place, replace(how, facts=merged(row.facts, how.facts)), progress)
-    return replace(found, given=row.repository)
-
-
-def _build_remote(registry: Registry, row: Known, how: Adding, progress: Progress) -> Added:
-    """Add a model from the hub; one that is gated, gone or out of reach is not at hand, for the reason that the hub gives."""
-    revision = f"@{row.facts.revision}" if row.facts.revision else ""
-    found = _add(registry, f"{SCHEME}{row.repository}{revision}", replace(how, facts=merged(row.facts, how.facts)), progress)
-    missing = isinstance(found.error, NotFoundError)
-    return replace(found, given=row.repository, status="not at hand" if missing else found.status)
-
-
-def _add(registry: Registry, model: Path | str, how: Adding, progress: Progress) -> Added:
+def add_model(registry: Registry, model: Path | str, how: Adding, progress: Progress) -> Added:
+    """Add one model; see `add_models`. What is wrong with it is told, not raised."""
     try:
         path = locate(model)
         if isinstance(path, Path) and path.suffix == SUFFIX:
@@ -166,12 +135,10 @@ def _made(
     registry: Registry, model: Model, name: str, background: Facts, how: Adding, progress: Progress
 ) -> tuple[Addition, Entry]:
     """Add a model's fingerprint of one key, computed from its weights unless it is there."""
-    existing = _existing(registry, name, how.settings.key.identity())
+    existing = entry_of(registry, name, how.settings.key.identity())
     facts = merged(background, existing.facts if existing else Facts(), how.facts)
     if existing is not None and not how.force and _is_current(registry, existing, model):
-        if facts == existing.facts:
-            return "there already", existing
-        return "facts changed", registry.add(registry.fingerprint(existing), facts, name=name, origin=existing.origin)
+        return noted(registry, existing, facts)
     found = fingerprint_model(model, settings=how.settings, workers=how.workers, progress=progress)
     if existing is not None and existing.source_digest != source_digest(found):
         if existing.verified and not how.force:
@@ -180,9 +147,16 @@ def _made(
     return "replaced" if existing else "added", registry.add(found, facts, name=name)
 
 
+def noted(registry: Registry, existing: Entry, facts: Facts) -> tuple[Addition, Entry]:
+    """Say other things of an entry whose weights are the same, unless it says them already."""
+    if facts == existing.facts:
+        return "there already", existing
+    return "facts changed", registry.add(registry.fingerprint(existing), facts, name=existing.name, origin=existing.origin)
+
+
 def _claim(registry: Registry, found: Fingerprint, facts: Facts, name: str, *, force: bool) -> Added:
     """Add somebody's fingerprint, unverified; what was verified here goes before it."""
-    existing = _existing(registry, name, found.sketches.key if found.sketches else "")
+    existing = entry_of(registry, name, found.sketches.key if found.sketches else "")
     if existing is not None and existing.verified and not force:
         if existing.source_digest != source_digest(found):
             _refuse(existing)
@@ -194,7 +168,8 @@ def _claim(registry: Registry, found: Fingerprint, facts: Facts, name: str, *, f
     return Added(name, "there already" if same else "replaced", (entry,))
 
 
-def _existing(registry: Registry, name: str, key: str) -> Entry | None:
+def entry_of(registry: Registry, name: str, key: str) -> Entry | None:
+    """Return the entry of exactly this name and key, or None."""
     found = registry.find(name, key)
     return found if found is not None and found.name == name else None
 

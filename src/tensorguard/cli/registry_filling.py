@@ -12,6 +12,7 @@ from tensorguard.cli.options import BASE, DEVICE, KEY_FILE, QUIET, REGISTRY, SEA
 from tensorguard.cli.output import JSON, deliver
 
 if TYPE_CHECKING:
+    from tensorguard.registry.catalogue import Known
     from tensorguard.registry.entry import Facts
     from tensorguard.registry.outcome import Added
 
@@ -72,13 +73,23 @@ def add(
 
 
 def build(
-    catalogue: Path | None = typer.Argument(None, help="A catalogue: tab-separated, with the columns of the one that ships."),
+    catalogue: Path | None = typer.Argument(
+        None,
+        help="A list of models, ORG/NAME[@REVISION] a line, or a catalogue: tab-separated, with the columns of the one that ships.",
+    ),
     shipped: bool = typer.Option(False, "--shipped", help="The catalogue that comes with TensorGuard."),
     search: list[Path] = typer.Option(
         [], "--search", metavar="DIR", help="Where models lie as ORG/NAME, ORG--NAME or NAME; repeatable."
     ),
     remote: bool = typer.Option(
         False, "--remote", help="Read those that are not on this machine from the hub, by ranges; nothing is kept of them."
+    ),
+    update: bool = typer.Option(
+        False, "--update", help="Ask the hub also for models that are there, and replace those that it has newer."
+    ),
+    jobs: int = typer.Option(4, min=1, max=32, help="How many models of the hub at a time."),
+    rate: float = typer.Option(
+        5.0, min=0.01, max=1000, help="Requests a second to the hub, at most; files come from elsewhere."
     ),
     key_file: Path | None = KEY_FILE,
     device: str = DEVICE,
@@ -90,19 +101,19 @@ def build(
     as_json: bool = JSON,
     quiet: bool = QUIET,
 ) -> None:
-    """Add the models of a catalogue that are on this machine: in the hub's cache, or below a folder to be searched.
+    """Add a list's models that are on this machine: in the hub's cache, or below a folder to be searched.
 
-    With --remote, add the others from the hub; what is there already is skipped, so it can be interrupted and called again.
+    With --remote, add the others from the hub; what is there already is not asked for again, so it can be interrupted and called again.
 
     \b
     tensorguard registry build --shipped
-    tensorguard registry build my-catalogue.tsv --search /data/models
+    tensorguard registry build my-models.txt --search /data/models --remote
     """
     from tensorguard.api.at_hand import hub_folder
+    from tensorguard.api.building import build as run
     from tensorguard.api.fingerprints import Settings
     from tensorguard.api.registry import Adding
-    from tensorguard.api.registry import build as run
-    from tensorguard.errors import NotFoundError, UsageError, utf8
+    from tensorguard.errors import UsageError, utf8
     from tensorguard.registry.catalogue import catalogue as shipped_rows
     from tensorguard.registry.catalogue import read_catalogue
     from tensorguard.registry.registry import Registry
@@ -114,10 +125,9 @@ def build(
     rows = shipped_rows() if catalogue is None else read_catalogue(catalogue)
     folders = [*search, hub_folder()]
     settings = Settings(device=device, key=key(key_file), search=tuple(folders))
-    how = Adding(settings=settings, force=force, workers=workers, remote=remote)
+    how = Adding(settings=settings, force=force, workers=workers, remote=remote, update=update, jobs=jobs, rate=rate)
     place = registry_folder(folder)
-    with Registry(place, create=True) as opened, progress(quiet=quiet) as listener:
-        outcomes = list(run(opened, rows, folders, how, listener))
+    outcomes: list[Added] = []
     described = {
         "registry": utf8(place),
         "catalogue": "shipped" if catalogue is None else utf8(catalogue),
@@ -125,10 +135,15 @@ def build(
         "key": settings.key.identity(),
         "force": force,
     }
-    _deliver("registry-build", outcomes, described, as_json=as_json)
-    if outcomes and all(outcome.status == "not at hand" for outcome in outcomes):
-        hint = "name the folder that holds them: --search DIR"
-        raise NotFoundError("none of the catalogue's models is at hand", hint=hint if remote else f"{hint}; or --remote")
+    try:
+        with Registry(place, create=True) as opened, progress(quiet=quiet) as listener:
+            for outcome in run(opened, rows, folders, how, listener):
+                outcomes.append(outcome)  # noqa: PERF402 - those that are done stay when it is interrupted
+    except KeyboardInterrupt:
+        _built(rows, outcomes, described, as_json=as_json)
+        raise
+    _built(rows, outcomes, described, as_json=as_json)
+    _judge(outcomes, remote=remote)
 
 
 def import_(
@@ -149,6 +164,29 @@ def import_(
     outcomes = sorted(import_archive(place, file, force=force), key=lambda outcome: outcome.given)
     described = {"registry": utf8(place), "archive": utf8(file), "force": force}
     _deliver("registry-import", outcomes, described, as_json=as_json)
+
+
+def _built(rows: Sequence["Known"], outcomes: Sequence["Added"], settings: dict[str, object], *, as_json: bool) -> None:
+    from tensorguard.reports.building import built
+
+    places = {row.repository: number for number, row in enumerate(rows)}
+    deliver(built(sorted(outcomes, key=lambda each: places[each.given]), len(rows), settings), [], as_json=as_json)
+
+
+def _judge(outcomes: Sequence["Added"], *, remote: bool) -> None:
+    """Say by an exit code whether models are missing: those that are nowhere on this machine only if the hub was asked, too."""
+    from tensorguard.errors import NotFoundError, PartialError
+
+    missing = [each for each in outcomes if each.status == "not at hand"]
+    failed = [each for each in outcomes if each.status == "failed"]
+    if outcomes and len(missing) == len(outcomes):
+        hint = "name the folder that holds them: --search DIR"
+        raise NotFoundError("none of the catalogue's models is at hand", hint=hint if remote else f"{hint}; or --remote")
+    if len(failed) == len(outcomes) == 1 and failed[0].error:
+        raise failed[0].error
+    left = failed + missing if remote else failed
+    if left:
+        raise PartialError(f"{len(left)} of {len(outcomes)} models are not in the registry", hint="the list above says why")
 
 
 def _require_sound(facts: "Facts") -> None:

@@ -6,7 +6,6 @@ Messages and field numbers: https://github.com/onnx/onnx/blob/main/onnx/onnx.pro
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from tensorguard.errors import quote
 from tensorguard.formats.base import TensorInfo
@@ -14,7 +13,7 @@ from tensorguard.formats.onnx_tensors import read_tensor
 from tensorguard.formats.protobuf import Field, Wire
 from tensorguard.limits import MAX_NAME_BYTES, MAX_NESTING, MAX_TENSORS
 from tensorguard.sources.base import Source
-from tensorguard.sources.local import LocalFile
+from tensorguard.sources.remote import Location
 
 _MODEL_GRAPH = 7
 _NODE, _INITIALISER, _SPARSE = 1, 5, 15
@@ -81,7 +80,7 @@ class _Reader:
 
     def __init__(self, wire: Wire, graph: Graph) -> None:
         self._wire, self._graph = wire, graph
-        self._files: dict[Path, LocalFile] = {}
+        self._files: dict[Location, Source] = {}
 
     def graph(self, message: Field, depth: int) -> None:
         """Add a graph's operators and initialisers."""

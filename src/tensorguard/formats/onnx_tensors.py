@@ -6,7 +6,6 @@ Messages and field numbers: https://github.com/onnx/onnx/blob/main/onnx/onnx.pro
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -18,7 +17,7 @@ from tensorguard.formats.beside import path_beside
 from tensorguard.formats.protobuf import BYTES, Field, Wire
 from tensorguard.limits import MAX_DIMENSIONS, MAX_ELEMENTS, MAX_NAME_BYTES, MAX_TYPED_BYTES
 from tensorguard.sources.base import Source
-from tensorguard.sources.local import LocalFile
+from tensorguard.sources.remote import Location, place_of, source_at
 
 _DIMS, _TYPE, _SEGMENT, _NAME, _RAW, _EXTERNAL, _PLACE = 1, 2, 3, 8, 9, 13, 14
 _FLOATS, _INT32, _INT64, _DOUBLES, _UINT64 = 4, 5, 7, 10, 11
@@ -41,7 +40,8 @@ _TYPES: Mapping[int, _Type] = {
     10: _Type("F16", 16, _INT32), 11: _Type("F64", 64, _DOUBLES), 12: _Type("U32", 32, _UINT64), 13: _Type("U64", 64, _UINT64),
     14: _Type("C64", 64, _FLOATS), 16: _Type("BF16", 16, _INT32), 17: _Type("F8_E4M3", 8, _INT32),
     18: _Type("F8_E4M3FNUZ", 8, _INT32), 19: _Type("F8_E5M2", 8, _INT32), 20: _Type("F8_E5M2FNUZ", 8, _INT32),
-    21: _Type("ONNX:UINT4", 4, _INT32), 22: _Type("ONNX:INT4", 4, _INT32), 24: _Type("F8_E8M0", 8, _INT32),
+    21: _Type("ONNX:UINT4", 4, _INT32), 22: _Type("ONNX:INT4", 4, _INT32), 23: _Type("ONNX:FLOAT4", 4, _INT32),
+    24: _Type("F8_E8M0", 8, _INT32), 25: _Type("ONNX:UINT2", 2, _INT32), 26: _Type("ONNX:INT2", 2, _INT32),
 }  # fmt: skip
 """`TensorProto.DataType`, what is a number of known size."""
 
@@ -101,7 +101,7 @@ class PackedIntegers:
         return np.ascontiguousarray(values.view(np.uint8).reshape(-1, 8)[:, : self.width]).reshape(-1)
 
 
-def read_tensor(wire: Wire, begin: int, end: int, files: dict[Path, LocalFile]) -> TensorInfo | None:
+def read_tensor(wire: Wire, begin: int, end: int, files: dict[Location, Source]) -> TensorInfo | None:
     """Return the tensor whose message lies in these bytes; None if it holds text or is of a type of unknown size.
 
     Args:
@@ -167,27 +167,31 @@ def _inside(wire: Wire, name: str, kind: _Type, values: Mapping[int, list[Field]
     part = found[0]
     length = part.end - part.begin
     if part.number in (_INT32, _INT64, _UINT64):
-        if kind.bits % 8 or not nbytes * 8 // kind.bits <= length <= MAX_TYPED_BYTES:
+        width = max(1, kind.bits // 8)  # of less than a byte each integer holds a byte's
+        if not nbytes // width <= length <= MAX_TYPED_BYTES:
             wire.refuse(f"tensor {quote(name)} has {length} bytes of packed integers, which do not fit its shape")
-        return PackedIntegers(wire.source, part.begin, part.end, nbytes * 8 // kind.bits, kind.bits // 8), 0
+        return PackedIntegers(wire.source, part.begin, part.end, nbytes // width, width), 0
     if length != nbytes:
         wire.refuse(f"tensor {quote(name)} needs {nbytes} bytes, but has {length}")
     return wire.source, part.begin
 
 
-def _external(wire: Wire, name: str, facts: Mapping[str, str], nbytes: int, files: dict[Path, LocalFile]) -> tuple[Source, int]:
+def _external(
+    wire: Wire, name: str, facts: Mapping[str, str], nbytes: int, files: dict[Location, Source]
+) -> tuple[Source, int]:
     """Return where the values lie that are in a file beside the model."""
-    if not isinstance(wire.source, LocalFile):
+    place = place_of(wire.source)
+    if place is None:
         raise InputError(f"tensor {quote(name)} lies in another file, which is not fetched", where=wire.source.name)
     numbers = {key: facts.get(key, "") or "0" for key in ("offset", "length")}
     if not all(text.isascii() and text.isdigit() and len(text) < 20 for text in numbers.values()):
         wire.refuse(f"tensor {quote(name)} lies at an offset that is no number")
     offset, length = int(numbers["offset"]), int(numbers["length"])
-    path = path_beside(wire.source.path, facts.get("location", ""))
+    path = path_beside(place, facts.get("location", ""))
     if not path.is_file():
         hint = "download that file into the same folder"
         raise InputError(f"names the file {quote(path.name)}, which is not there", where=wire.source.name, hint=hint)
-    source = files.setdefault(path, LocalFile(path))
+    source = files[path] if path in files else files.setdefault(path, source_at(path))
     if (length and length != nbytes) or offset + nbytes > source.size:
         wire.refuse(
             f"tensor {quote(name)} needs bytes {offset} to {offset + nbytes} of {quote(path.name)}, which has {source.size}"

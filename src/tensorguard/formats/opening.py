@@ -67,7 +67,8 @@ def _open(path: Location) -> Checkpoint:
     if not header.tensors:
         raise InputError("holds no tensors", where=path, hint="give a file with the model's weights")
     context = folder if any((folder / name).is_file() for name in _CONFIGS) else _repository(folder)
-    config, found = (header.config, ()) if header.config else _config(context)
+    own, found = ({}, ()) if container == "gguf" and header.config else _config(context)
+    config = {**header.config, **own}
     if (folder / adapter.CONFIG).is_file():
         found += ("An adapter lies beside the model; it was left aside.",)
     return Checkpoint(

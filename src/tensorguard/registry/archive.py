@@ -6,11 +6,12 @@ have: every header must be, to the byte, the one that the manifest calls for, so
 leads out, a second file of one name or one too many. It is not compressed (sketches would save a third), so nothing in it can unfold.
 """
 
+import contextlib
 import re
 import tarfile
 import tempfile
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import fields
 from pathlib import Path
 from typing import NoReturn
@@ -24,6 +25,7 @@ from tensorguard.fingerprint.file import SUFFIX, read_fingerprint
 from tensorguard.formats.atomic import replacing
 from tensorguard.formats.json_text import parse_object
 from tensorguard.limits import MAX_FACT_CHARACTERS, MAX_FINGERPRINT_BYTES, MAX_JSON_BYTES
+from tensorguard.progress import Progress, Silent
 from tensorguard.registry.entry import Entry
 from tensorguard.registry.vectors import source_digest
 from tensorguard.sources.local import LocalFile
@@ -52,13 +54,14 @@ class _Manifest(msgspec.Struct, frozen=True):
     bytes: dict[str, int]
 
 
-def write_archive(path: Path, entries: Iterable[Entry], files: Mapping[str, Path]) -> int:
+def write_archive(path: Path, entries: Iterable[Entry], files: Mapping[str, Path], progress: Progress | None = None) -> int:
     """Write an archive, whole or not at all; the same entries give the same bytes.
 
     Args:
         path: Where to.
         entries: What to write, in any order.
         files: The file of each entry, by its `fingerprint`.
+        progress: Hears how far it is.
 
     Returns:
         How many bytes it has.
@@ -77,7 +80,7 @@ def write_archive(path: Path, entries: Iterable[Entry], files: Mapping[str, Path
         raise UsageError(
             f"{len(listed)} entries are too many for one archive", hint="name those to export, in several archives"
         )
-    with replacing(path) as archive:
+    with replacing(path) as archive, _told(progress or Silent(), sum(sizes.values())) as written:
         archive.write(_header(MANIFEST, len(text)) + text + _padding(len(text)))
         for digest, source in sources.items():
             raw = source.read_at(0, source.size).tobytes()
@@ -86,8 +89,18 @@ def write_archive(path: Path, entries: Iterable[Entry], files: Mapping[str, Path
                 raise InputError("is not the fingerprint that was stored", where=source.name, hint=hint)
             archive.write(_header(_name(digest), len(raw)) + raw + _padding(len(raw)))
             source.close()
+            written(len(raw))
         archive.write(_END)
         return archive.tell()
+
+
+@contextlib.contextmanager
+def _told(progress: Progress, size: int) -> Iterator[Callable[[int], None]]:
+    progress.start("archive", size, "bytes")
+    try:
+        yield lambda amount: progress.advance("archive", amount)
+    finally:
+        progress.finish("archive")
 
 
 def read_archive(path: Path) -> Iterator[tuple[Entry, Fingerprint]]:

@@ -12,10 +12,11 @@ from functools import cache
 from importlib.resources import files
 from pathlib import Path
 
-from tensorguard.errors import InputError, quote, quote_some
+from tensorguard.errors import InputError, NotFoundError, quote, quote_some
 from tensorguard.limits import MAX_CATALOGUE_BYTES, MAX_CATALOGUE_FIELD, MAX_CATALOGUE_ROWS
 from tensorguard.registry.entry import Facts
 from tensorguard.sources.local import LocalFile
+from tensorguard.sources.names import SCHEME, hub_name, page_name
 
 RELATIONS = ("finetune", "merge", "quantized", "adapter", "pruned", "upscaled", "distilled")
 """What a model is of its parents. The first four are the hub's words, and `finetune` includes continued pretraining, as there."""
@@ -43,6 +44,7 @@ class Known:
         aliases: Other repositories with the same weights: former names and well-known mirrors.
         source: Where the facts can be looked up.
         checked: Which of the facts were checked, and against what.
+        revision: Branch, tag or commit that is meant; empty for the newest.
     """
 
     repository: str
@@ -57,12 +59,14 @@ class Known:
     aliases: tuple[str, ...] = ()
     source: str = ""
     checked: str = ""
+    revision: str = ""
 
     @property
     def facts(self) -> Facts:
         """The same, as a registry's entry keeps it."""
         return Facts(
             repository=self.repository,
+            revision=self.revision,
             family=self.family,
             publisher=self.publisher,
             licence=self.licence,
@@ -88,10 +92,10 @@ def known(repository: str) -> Known | None:
 
 
 def read_catalogue(path: Path | str) -> tuple[Known, ...]:
-    """Read a user's own catalogue: UTF-8, tab-separated, the first line naming its columns.
+    """Read a user's own catalogue: UTF-8, tab-separated, the first line naming its columns; or a plain list of models, one a line.
 
-    `repository` must be among the columns and the others may be; names in `parents` and `aliases` are parted by commas; empty lines
-    and lines that begin with `#` are passed over.
+    `repository` must be among the columns and the others may be; names in `parents` and `aliases` are parted by commas. A list's first
+    line is a model, `ORG/NAME[@REVISION]` or the address of its page on the hub. Empty lines and lines that begin with `#` are passed over.
 
     Raises:
         NotFoundError: There is no such file.
@@ -118,15 +122,15 @@ def _parse(text: str, where: Path | str) -> tuple[Known, ...]:
     rows: list[Known] = []
     columns: tuple[str, ...] = ()
     seen: dict[str, int] = {}
-    for number, line in enumerate(text.split("\n"), 1):
-        line = line.removesuffix("\r")
-        if not line.strip() or line.startswith("#"):
-            continue
+    lines = [(number, line.removesuffix("\r")) for number, line in enumerate(text.split("\n"), 1)]
+    lines = [(number, line) for number, line in lines if line.strip() and not line.startswith("#")]
+    is_list = bool(lines) and "/" in lines[0][1] and "\t" not in lines[0][1]
+    for number, line in lines:
         try:
-            if not columns:
+            if not columns and not is_list:
                 columns = _header(line)
                 continue
-            row = _row(columns, line)
+            row = _listed(line.strip()) if is_list else _row(columns, line)
             for name in (row.repository, *row.aliases):
                 if seen.setdefault(name.casefold(), number) != number:
                     raise ValueError(f"names {quote(name)}, which line {seen[name.casefold()]} names already")
@@ -136,9 +140,19 @@ def _parse(text: str, where: Path | str) -> tuple[Known, ...]:
         rows.append(row)
         if len(rows) > MAX_CATALOGUE_ROWS:
             raise InputError(f"the catalogue has more than {MAX_CATALOGUE_ROWS} models", where=where)
-    if not columns:
+    if not lines:
         raise InputError("the catalogue is empty", where=where, hint="its first line names its columns")
     return tuple(rows)
+
+
+def _listed(line: str) -> Known:
+    try:
+        name = page_name(line) if "://" in line else hub_name(SCHEME + line)
+    except NotFoundError:
+        name = None
+    if name is None or name.path or len(line) > MAX_CATALOGUE_FIELD:
+        raise ValueError(f"names no model of the hub: {quote(line)}")
+    return Known(name.repository, revision=name.revision)
 
 
 def _header(line: str) -> tuple[str, ...]:
@@ -195,5 +209,6 @@ _CHECKS: Mapping[str, Callable[[str], object]] = {
     "relation": RELATIONS.__contains__,
     "parameters": _PARAMETERS.fullmatch,
     "aliases": _are_repositories,
+    "revision": re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,199}").fullmatch,
     "source": re.compile(r"https?://[!-~]+").fullmatch,
 }

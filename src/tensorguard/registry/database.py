@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tensorguard.errors import InputError, NotFoundError, ResourceError, TensorGuardError, quote
-from tensorguard.registry.schema import APPLICATION, TABLES, TRIGGERS, VERSION
+from tensorguard.registry.schema import APPLICATION, TABLES, VERSION, lacks
 
 BUSY_SECONDS = 120
 """How long a writer waits for other writers."""
@@ -71,6 +71,20 @@ class Database:
         with self._transaction("BEGIN IMMEDIATE") as connection:
             yield connection
 
+    def upgrade(self) -> None:
+        """Add what registries of earlier versions lack.
+
+        Raises:
+            InputError: The database is damaged.
+            ResourceError: It cannot be written.
+        """
+        with self.reading() as connection:
+            complete = not lacks(connection)
+        if not complete:
+            with self.writing() as connection:
+                for statement in lacks(connection):
+                    connection.execute(statement)
+
     def close(self) -> None:
         """Close the connections that nobody uses."""
         with contextlib.suppress(queue.Empty):
@@ -126,7 +140,9 @@ class Database:
                 connection.execute("PRAGMA journal_mode=WAL")
                 connection.execute("BEGIN IMMEDIATE")
                 if _of_file(connection, "application_id") != APPLICATION:  # nobody else was quicker
-                    for statement in (*TABLES.split(";"), *TRIGGERS):
+                    for statement in TABLES.split(";"):
+                        connection.execute(statement)
+                    for statement in lacks(connection):
                         connection.execute(statement)
                     connection.execute("INSERT INTO identity VALUES (hex(randomblob(16)))")
                     connection.execute(f"PRAGMA application_id={APPLICATION}")

@@ -6,9 +6,7 @@ file that no row names, and whoever holds the lock knows that nobody is between 
 """
 
 import contextlib
-import difflib
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -18,24 +16,23 @@ import blake3
 import numpy as np
 from numpy.typing import NDArray
 
-from tensorguard.errors import InputError, NotFoundError, TensorGuardError, UsageError, quote, quote_some, utf8
+from tensorguard.errors import InputError, NotFoundError, ResourceError, TensorGuardError, UsageError, quote, utf8
 from tensorguard.fingerprint.base import Fingerprint
 from tensorguard.fingerprint.file import encode_fingerprint
 from tensorguard.formats.atomic import make_folder
-from tensorguard.limits import MAX_FACT_CHARACTERS
 from tensorguard.progress import Progress, Silent
-from tensorguard.registry import browsing, rows, upkeep
+from tensorguard.registry import browsing, layouts, rows, upkeep
 from tensorguard.registry.database import Database
 from tensorguard.registry.entry import Entry, Facts, Hit, Origin
 from tensorguard.registry.files import Files
 from tensorguard.registry.indexes import LEAST, Indexes
 from tensorguard.registry.rows import Row
 from tensorguard.registry.search import Search
+from tensorguard.registry.texts import checked_facts, checked_text
 from tensorguard.registry.vectors import search_digests, search_vectors, source_digest
 from tensorguard.version import __version__
 
 DATABASE = "registry.sqlite"
-_MOST_NAMES = 20_000
 _HARMLESS = ("fingerprints", "index", "lost+found", ".DS_Store")
 
 
@@ -54,7 +51,11 @@ class Registry:
         self._require_possible(create)
         if create:
             make_folder(self.folder / "fingerprints")
+        self._left_out: dict[str, None] = {}
         self._database = Database(self.folder / DATABASE, create=create)
+        if create:
+            with contextlib.suppress(ResourceError):  # it can be read as it is
+                self._database.upgrade()
         self._files = Files(self.folder / "fingerprints")
         self._indexes = Indexes(self.folder / "index", self._database)
         self._search = Search(self._indexes)
@@ -91,9 +92,9 @@ class Registry:
             raise UsageError("a fingerprint without sketches cannot be searched by", where=fingerprint.name)
         raw = encode_fingerprint(fingerprint)
         entry = Entry(
-            name=_text(fingerprint.name if name is None else name),
-            key=_text(fingerprint.sketches.key),
-            facts=_checked(facts),
+            name=checked_text(fingerprint.name if name is None else name),
+            key=checked_text(fingerprint.sketches.key),
+            facts=checked_facts(facts),
             source_digest=source_digest(fingerprint),
             fingerprint=blake3.blake3(raw).hexdigest(),
             specification=fingerprint.specification,
@@ -104,17 +105,19 @@ class Registry:
         )
         if not entry.name:
             raise UsageError("an entry of a registry needs a name")
-        row = Row(entry, search_vectors(fingerprint.sketches), search_digests(fingerprint))
+        sketches = fingerprint.sketches
+        row = Row(entry, search_vectors(sketches), search_digests(fingerprint), layouts.layout(sketches.places))
         with self._database.writing() as connection:
             self._files.put(raw, entry.fingerprint)
-            before = rows.named(connection, entry.name, entry.key)
-            if [(old.fingerprint, old.tool) for _, old in before] == [(entry.fingerprint, entry.tool)]:
+            before = rows.stored(connection, entry.name, entry.key)
+            if [(fingerprint, tool) for _, fingerprint, tool in before] == [(entry.fingerprint, entry.tool)]:
                 rows.update(connection, before[0][0], entry)
+                layouts.add(connection, [(before[0][0], row.layout)])
                 return entry
-            for number, _ in before:
+            for number, *_ in before:
                 rows.delete(connection, number)
             rows.insert(connection, row)
-        self._discard({old.fingerprint for _, old in before} - {entry.fingerprint})
+        self._discard({fingerprint for _, fingerprint, _ in before} - {entry.fingerprint})
         return entry
 
     def insert(self, many: Iterable[Row]) -> None:
@@ -125,19 +128,24 @@ class Registry:
 
     def find(self, name: str, key: str = "public") -> Entry | None:
         """Return the entry of a name, or the one added last of a repository (`org/name` or `org/name@revision`), or None."""
-        with self._database.reading() as connection:
-            found = rows.named(connection, utf8(name), key)
-            return found[0][1] if found else rows.of_repository(connection, utf8(name), key)
+        try:
+            with self._database.reading() as connection:
+                return rows.find(connection, utf8(name), key)
+        except InputError as error:
+            self._leave_out(error)
+            return None
 
     def entry(self, name: str, key: str = "public") -> Entry:
         """Return the entry of a name, or of a repository.
 
         Raises:
             NotFoundError: There is none; the hint names similar ones.
+            InputError: It is malformed.
         """
-        found = self.find(name, key)
+        with self._database.reading() as connection:
+            found = rows.find(connection, utf8(name), key)
+            hint = "" if found else browsing.advice(connection, utf8(name), key)
         if found is None:
-            hint = self._advice(utf8(name), key)
             raise NotFoundError(
                 f"the registry has no entry {quote(name)} under the key {quote(key)}", where=self.folder, hint=hint
             )
@@ -145,10 +153,15 @@ class Registry:
 
     def entries(self, key: str | None = None) -> Iterator[Entry]:
         """Yield the entries of a key, or of all, by name; those added or removed meanwhile may be among them or not."""
-        return rows.listed(self._database, key)
+        return rows.listed(self._database, key, self._leave_out)
 
-    def count(self, key: str = "public") -> int:
-        """Return how many entries of a key there are: what p-values of a search are corrected for."""
+    @property
+    def notices(self) -> tuple[str, ...]:
+        """What was left out of answers until now because its row is malformed, a sentence each."""
+        return tuple(self._left_out)
+
+    def count(self, key: str | None = "public") -> int:
+        """Return how many entries of a key there are, or of all: what p-values of a search are corrected for."""
         with self._database.reading() as connection:
             return rows.count(connection, key)
 
@@ -180,10 +193,10 @@ class Registry:
     def remove(self, name: str, key: str | None = None) -> int:
         """Remove the entries of a name, of one key or all; returns how many."""
         with self._database.writing() as connection:
-            found = rows.named(connection, utf8(name), key)
-            for number, _ in found:
+            found = rows.stored(connection, utf8(name), key)
+            for number, *_ in found:
                 rows.delete(connection, number)
-        self._discard({entry.fingerprint for _, entry in found})
+        self._discard({fingerprint for _, fingerprint, _ in found})
         return len(found)
 
     def search(self, fingerprint: Fingerprint, top: int = 32) -> list[Hit]:
@@ -202,10 +215,12 @@ class Registry:
     def search_by(self, key: str, vectors: Mapping[str, NDArray[np.float32]], digests: tuple[int, ...], top: int) -> list[Hit]:
         """Search as `search` does, by unit vectors of each basis and digests that the caller has."""
         with self._database.reading() as connection:
-            return self._search.hits(connection, key, vectors, digests, top)
+            return self._search.hits(connection, key, vectors, digests, top, self._leave_out)
 
     def build_index(self, progress: Progress | None = None, *, least: int = LEAST) -> int:
         """Make the search index anew where at least `least` vectors are not in it yet; readers and writers go on meanwhile.
+
+        An index of words is made, too, if an earlier version made the registry without.
 
         Returns:
             How many vectors were indexed; 0 where there was nothing to gain.
@@ -213,6 +228,7 @@ class Registry:
         Raises:
             ResourceError: The folder cannot be written, or another process is doing the same.
         """
+        self._database.upgrade()
         return self._indexes.build(progress or Silent(), least)
 
     def sweep(self) -> int:
@@ -228,12 +244,36 @@ class Registry:
     ) -> list[Entry]:
         """Return the next entries after a (name, key) whose name or facts hold every word; see `browsing.page`."""
         with self._database.reading() as connection:
-            return browsing.page(connection, [utf8(word) for word in words], key, after, most)
+            return browsing.page(connection, [utf8(word) for word in words], key, after, most, self._leave_out)
 
     def children(self, names: Collection[str], key: str = "public", most: int = 50) -> list[Entry]:
         """Return entries whose facts name one of these few names or repositories as a parent; see `browsing.children`."""
         with self._database.reading() as connection:
-            return browsing.children(connection, [utf8(name) for name in names], key, most)
+            return browsing.children(connection, [utf8(name) for name in names], key, most, self._leave_out)
+
+    def called(self, pieces: Sequence[str], means: Callable[[str], bool], key: str = "public") -> list[Entry]:
+        """Return the entries whose name or repository is meant, if it holds these pieces in this order; see `browsing.called`."""
+        with self._database.reading() as connection:
+            return browsing.called(connection, [utf8(piece) for piece in pieces], means, key, self._leave_out)
+
+    def layouts(self, key: str = "public") -> list[tuple[int, str, str]]:
+        """Return the id, the name and the layout of each entry of a key, by name; see `layouts.listed`."""
+        with self._database.reading() as connection:
+            return list(layouts.listed(connection, key))
+
+    def note_layouts(self, many: Mapping[int, str]) -> None:
+        """Note layouts of entries, by their ids, of which none was known; nothing happens where that cannot be written."""
+        if not many:
+            return
+        with contextlib.suppress(ResourceError):
+            self._database.upgrade()
+            with self._database.writing() as connection:
+                layouts.add(connection, many.items())
+
+    def by_id(self, numbers: Iterable[int]) -> dict[int, Entry]:
+        """Return the entries of some ids, as far as they are still there."""
+        with self._database.reading() as connection:
+            return rows.by_id(connection, numbers, self._leave_out)
 
     def _discard(self, digests: set[str]) -> None:
         """Remove files that no entry names any more; what cannot be removed now is left to `sweep`."""
@@ -243,14 +283,8 @@ class Registry:
                     if not rows.is_used(connection, digest):
                         self._files.discard(self._files.path(digest))
 
-    def _advice(self, name: str, key: str) -> str:
-        with self._database.reading() as connection:
-            keys = [entry.key for _, entry in rows.named(connection, name, None)]
-            if keys:
-                return f"it has one under {quote_some(keys)}"
-            names = [entry.name for entry in rows.after(connection, key, ("", ""), _MOST_NAMES)]
-        close = difflib.get_close_matches(name, names, n=3)
-        return f"similar names: {quote_some(close)}" if close else "see them with: tensorguard registry list"
+    def _leave_out(self, error: InputError) -> None:
+        self._left_out[f"{error.message}; it was left out"] = None
 
     def _require_possible(self, create: bool) -> None:
         if not self.folder.exists() and not create:
@@ -264,16 +298,3 @@ class Registry:
             if strange is not None:
                 message = f"is not a registry: it holds {quote(strange)} and no {DATABASE}"
                 raise InputError(message, where=self.folder, hint="give another folder")
-
-
-def _text(text: str) -> str:
-    if len(text) > MAX_FACT_CHARACTERS:
-        raise UsageError(f"a text of the entry is longer than {MAX_FACT_CHARACTERS} characters", where=text[:100])
-    return utf8(text)
-
-
-def _checked(facts: Facts) -> Facts:
-    texts = {name: _text(getattr(facts, name)) for name in Facts.__dataclass_fields__ if name != "parents"}
-    if len(facts.parents) > MAX_FACT_CHARACTERS:
-        raise UsageError(f"more than {MAX_FACT_CHARACTERS} parents")
-    return replace(facts, parents=tuple(map(_text, facts.parents)), **texts)

@@ -2,7 +2,7 @@
 
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 
 import msgspec
@@ -10,8 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tensorguard.errors import InputError, quote
+from tensorguard.registry import layouts, words
 from tensorguard.registry.database import Database
 from tensorguard.registry.entry import Entry, Facts
+
+LeftOut = Callable[[InputError], None]
+"""Hears of a malformed row that is left out."""
 
 STORED = np.dtype("<f2")
 """What vectors are kept as: a cosine is off by less than 1e-4."""
@@ -28,11 +32,13 @@ class Row:
         entry: The entry.
         vectors: Unit vectors by basis, float16 or wider.
         digests: Signed 64-bit numbers.
+        layout: Of its matrices, see `layouts.layout`; empty if it is not known.
     """
 
     entry: Entry
     vectors: Mapping[str, NDArray[np.floating]] = field(default_factory=dict)
     digests: tuple[int, ...] = ()
+    layout: str = ""
 
 
 def insert(connection: sqlite3.Connection, row: Row) -> int:
@@ -48,70 +54,96 @@ def insert(connection: sqlite3.Connection, row: Row) -> int:
         at = space(connection, entry.key, basis, len(numbers)) or _add_space(connection, entry.key, basis, len(numbers))
         connection.execute("INSERT INTO vector VALUES (?, ?, ?)", (at, number, numbers.tobytes()))
     connection.executemany("INSERT INTO digest VALUES (?, ?)", [(value, number) for value in set(row.digests)])
+    words.add(connection, number)
+    layouts.add(connection, [(number, row.layout)] if row.layout else [])
     return number
 
 
 def update(connection: sqlite3.Connection, number: int, entry: Entry) -> None:
     """Say other things of an entry whose fingerprint stays the same."""
+    words.remove(connection, number)
     columns = ", ".join(f"{name.strip()} = ?" for name in _COLUMNS.split(","))
     connection.execute(
         f"UPDATE entry SET repository = ?, revision = ?, {columns} WHERE id = ?",  # noqa: S608
         (entry.facts.repository, entry.facts.revision, *_values(entry), number),
     )
+    words.add(connection, number)
 
 
 def delete(connection: sqlite3.Connection, number: int) -> None:
     """Delete an entry and all that it is searched by."""
+    words.remove(connection, number)
     connection.execute("DELETE FROM entry WHERE id = ?", (number,))
 
 
-def named(connection: sqlite3.Connection, name: str, key: str | None) -> list[tuple[int, Entry]]:
-    """Return the entries of exactly this name, with their ids."""
+def stored(connection: sqlite3.Connection, name: str, key: str | None) -> list[tuple[int, str, str]]:
+    """Return id, fingerprint and tool of the rows of exactly this name, sound or not."""
     where, values = ("name = ?", (name,)) if key is None else ("name = ? AND key = ?", (name, key))
-    return list(_select(connection, f"WHERE {where} ORDER BY key", values))
+    found = connection.execute(f"SELECT id, fingerprint, tool FROM entry WHERE {where}", values)  # noqa: S608
+    return [(int(number), str(fingerprint), str(tool)) for number, fingerprint, tool in found]
 
 
-def of_repository(connection: sqlite3.Connection, repository: str, key: str) -> Entry | None:
-    """Return the entry added last of `org/name` or `org/name@revision`."""
-    found = list(_select(connection, "WHERE repository = ? AND key = ? ORDER BY id DESC LIMIT 1", (repository, key)))
-    base, at, revision = repository.rpartition("@")
-    if not found and at:
-        where = "WHERE repository = ? AND key = ? AND revision = ? ORDER BY id DESC LIMIT 1"
-        found = list(_select(connection, where, (base, key, revision)))
-    return found[0][1] if found else None
+def keys(connection: sqlite3.Connection, name: str) -> list[str]:
+    """Return the keys under which there are entries of a name."""
+    return [str(key) for (key,) in connection.execute("SELECT key FROM entry WHERE name = ? ORDER BY key", (name,))]
 
 
-def after(connection: sqlite3.Connection, key: str | None, last: tuple[str, str], most: int) -> list[Entry]:
-    """Return the next entries by (name, key)."""
-    if key is None:
-        where, values = "(name, key) > (?, ?)", last
-    else:
-        where, values = "key = ? AND name > ?", (key, last[0])
-    return [entry for _, entry in _select(connection, f"WHERE {where} ORDER BY name, key LIMIT ?", (*values, most))]
+def find(connection: sqlite3.Connection, name: str, key: str) -> Entry | None:
+    """Return the entry of a name, or the one added last of a repository, `org/name` or `org/name@revision`.
+
+    Raises:
+        InputError: Its row is malformed.
+    """
+    base, at, revision = name.rpartition("@")
+    for where, values in (
+        ("name = ? AND key = ?", (name, key)),
+        ("repository = ? AND key = ?", (name, key)),
+        ("? AND repository = ? AND key = ? AND revision = ?", (bool(at), base, key, revision)),
+    ):
+        text = f"SELECT {_COLUMNS} FROM entry WHERE {where} ORDER BY id DESC LIMIT 1"  # noqa: S608
+        found = connection.execute(text, values).fetchone()
+        if found is not None:
+            return _entry(found)
+    return None
 
 
-def listed(database: Database, key: str | None) -> Iterator[Entry]:
+def names(connection: sqlite3.Connection, key: str, most: int) -> list[str]:
+    """Return the first names of a key."""
+    return [
+        str(name) for (name,) in connection.execute("SELECT name FROM entry WHERE key = ? ORDER BY name LIMIT ?", (key, most))
+    ]
+
+
+def listed(database: Database, key: str | None, left_out: LeftOut) -> Iterator[Entry]:
     """Yield the entries of a key, or of all, by name, page by page: nobody waits for whoever reads them."""
     last = ("", "")
     while True:
+        where, values = ("(name, key) > (?, ?)", last) if key is None else ("key = ? AND name > ?", (key, last[0]))
+        text = f"SELECT {_COLUMNS} FROM entry WHERE {where} ORDER BY name, key LIMIT ?"  # noqa: S608
         with database.reading() as connection:
-            page = after(connection, key, last, _PAGE)
-        yield from page
+            page = connection.execute(text, (*values, _PAGE)).fetchall()
+        for row in page:
+            entry = _sound(row, left_out)
+            if entry is not None:
+                yield entry
         if len(page) < _PAGE:
             return
-        last = (page[-1].name, page[-1].key)
+        last = page[-1][:2]
 
 
-def by_id(connection: sqlite3.Connection, numbers: Iterable[int]) -> dict[int, Entry]:
+def by_id(connection: sqlite3.Connection, numbers: Iterable[int], left_out: LeftOut) -> dict[int, Entry]:
     """Return the entries of these ids."""
-    return dict(_select(connection, "WHERE id IN (SELECT value FROM json_each(?))", (_listed(numbers),)))
+    text = f"SELECT id, {_COLUMNS} FROM entry WHERE id IN (SELECT value FROM json_each(?))"  # noqa: S608
+    found = ((number, _sound(row, left_out)) for number, *row in connection.execute(text, (_listed(numbers),)))
+    return {number: entry for number, entry in found if entry is not None}
 
 
-def count(connection: sqlite3.Connection, key: str) -> int:
-    """Return how many entries of a key there are."""
+def count(connection: sqlite3.Connection, key: str | None) -> int:
+    """Return how many entries of a key there are, or of all."""
     kept = connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'total'").fetchone()
-    text = "SELECT sum(entries) FROM total WHERE key = ?" if kept else "SELECT count(*) FROM entry WHERE key = ?"
-    return int(connection.execute(text, (key,)).fetchone()[0] or 0)
+    what = "sum(entries) FROM total" if kept else "count(*) FROM entry"
+    text = f"SELECT {what} WHERE ? IS NULL OR key = ?"
+    return int(connection.execute(text, (key, key)).fetchone()[0] or 0)
 
 
 def is_used(connection: sqlite3.Connection, fingerprint: str) -> bool:
@@ -168,16 +200,19 @@ def _add_space(connection: sqlite3.Connection, key: str, basis: str, dimensions:
     return int(connection.execute(text, (key, basis, dimensions)).lastrowid or 0)
 
 
+def misfits(connection: sqlite3.Connection) -> Iterator[tuple[str, str]]:
+    """Yield the entries of which a search vector is malformed, each with the basis of that."""
+    text = """SELECT name, basis FROM vector JOIN space ON space.id = space JOIN entry ON entry.id = entry
+        WHERE typeof(numbers) <> 'blob' OR length(numbers) <> dimensions * ?"""
+    yield from ((str(name), str(basis)) for name, basis in connection.execute(text, (STORED.itemsize,)))
+
+
 def _matrix(rows: list[tuple[int, bytes]], dimensions: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    if any(not isinstance(numbers, bytes) or len(numbers) != dimensions * STORED.itemsize for _, numbers in rows):
-        raise InputError("the registry holds a search vector of another length", hint="see: tensorguard registry verify")
-    matrix = np.frombuffer(b"".join(numbers for _, numbers in rows), STORED).reshape(len(rows), dimensions)
-    return np.array([number for number, _ in rows], np.int64), matrix.astype(np.float32)
-
-
-def _select(connection: sqlite3.Connection, rest: str, values: tuple[object, ...]) -> Iterator[tuple[int, Entry]]:
-    for number, *row in connection.execute(f"SELECT id, {_COLUMNS} FROM entry {rest}", values):  # noqa: S608
-        yield number, _entry(row)
+    """Return vectors; a malformed one is all zeros, which is like nothing."""
+    size = dimensions * STORED.itemsize
+    sound = (numbers if isinstance(numbers, bytes) and len(numbers) == size else bytes(size) for _, numbers in rows)
+    matrix = np.frombuffer(b"".join(sound), STORED).reshape(len(rows), dimensions).astype(np.float32)
+    return np.array([number for number, _ in rows], np.int64), matrix
 
 
 def _values(entry: Entry) -> tuple[object, ...]:
@@ -186,13 +221,23 @@ def _values(entry: Entry) -> tuple[object, ...]:
     return (entry.name, entry.key, facts, *made, entry.added, entry.tool)
 
 
-def _entry(row: list[object]) -> Entry:
+def _sound(row: Sequence[object], left_out: LeftOut) -> Entry | None:
+    try:
+        return _entry(row)
+    except InputError as error:
+        left_out(error)
+        return None
+
+
+def _entry(row: Sequence[object]) -> Entry:
     document = dict(zip(_COLUMNS.replace(" ", "").split(","), row, strict=True))
     try:
         facts = msgspec.json.decode(str(document["facts"]), type=Facts)
         return msgspec.convert(document | {"facts": facts, "verified": bool(document["verified"])}, Entry)
     except msgspec.MsgspecError as error:
-        raise InputError(f"an entry of the registry is malformed ({quote(error)})", where=str(document["name"])) from error
+        hint = "see what else is damaged: tensorguard registry verify"
+        message = f"the registry's entry {quote(document['name'])} is malformed ({quote(error)})"
+        raise InputError(message, hint=hint) from error
 
 
 def _listed(numbers: Iterable[int]) -> str:

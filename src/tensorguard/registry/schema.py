@@ -1,5 +1,9 @@
 """The tables of a registry's database. What they hold is only added to: a reader of version N reads every version up to N."""
 
+import sqlite3
+
+from tensorguard.registry import layouts, words
+
 APPLICATION = 0x54476F31
 """SQLite's `application_id` of a registry: "TGo1"."""
 
@@ -29,9 +33,6 @@ CREATE TABLE entry (
 CREATE INDEX entry_by_key ON entry (key, name);
 CREATE INDEX entry_by_repository ON entry (repository, key);
 CREATE INDEX entry_by_fingerprint ON entry (fingerprint);
-
--- How many entries each key has: counting them takes long where they are many. Registries made before 2026-11-21 have none of this.
-CREATE TABLE total (key TEXT PRIMARY KEY, entries INTEGER NOT NULL) WITHOUT ROWID;
 
 -- Vectors of one space are compared with each other only.
 CREATE TABLE space (
@@ -67,10 +68,21 @@ CREATE TABLE search_index (
 );
 """
 
-TRIGGERS = (
+_TOTAL = "CREATE TABLE total (key TEXT PRIMARY KEY, entries INTEGER NOT NULL) WITHOUT ROWID"
+"""How many entries each key has: counting them takes long where they are many."""
+
+_TOTAL_TRIGGERS = (
     """CREATE TRIGGER entry_added AFTER INSERT ON entry BEGIN
         INSERT INTO total VALUES (new.key, 1) ON CONFLICT (key) DO UPDATE SET entries = entries + 1;
     END""",
     "CREATE TRIGGER entry_removed AFTER DELETE ON entry BEGIN UPDATE total SET entries = entries - 1 WHERE key = old.key; END",
 )
-"""What keeps `total`."""
+
+
+def lacks(connection: sqlite3.Connection) -> tuple[str, ...]:
+    """Return the statements that make, and fill, what registries of earlier versions lack: totals, the index of words, layouts."""
+    there = {name for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE name IN ('total', 'words', 'shape')")}
+    count = "INSERT INTO total SELECT key, count(*) FROM entry GROUP BY key"
+    totals = () if "total" in there else (_TOTAL, count, *_TOTAL_TRIGGERS)
+    indexed = () if "words" in there or not words.possible(connection) else words.MAKE
+    return (*totals, *indexed, *(() if "shape" in there else layouts.MAKE))

@@ -17,6 +17,7 @@ from tensorguard.registry import rows
 from tensorguard.registry.entry import Hit
 from tensorguard.registry.index import Ids, Vectors, largest
 from tensorguard.registry.indexes import Indexes
+from tensorguard.registry.rows import LeftOut
 
 BLOCK = 4_096
 _MOST_SHARING = 1_000
@@ -44,7 +45,13 @@ class Search:
         self._threads = ThreadPoolExecutor(processors())  # starts none before there is work
 
     def hits(
-        self, connection: sqlite3.Connection, key: str, own: Mapping[str, Vectors], digests: tuple[int, ...], top: int
+        self,
+        connection: sqlite3.Connection,
+        key: str,
+        own: Mapping[str, Vectors],
+        digests: tuple[int, ...],
+        top: int,
+        left_out: LeftOut,
     ) -> list[Hit]:
         """Return the entries of a key that share digests or are alike in any basis; see `Registry.search`."""
         places = {basis: rows.space(connection, key, basis, len(vector)) for basis, vector in own.items()}
@@ -60,8 +67,8 @@ class Search:
                     best[number] = (cosine, basis)
         ranked = [(shared.get(number, 0), *best.get(number, (0.0, "digests")), number) for number in found]
         ranked = sorted(ranked, key=lambda each: (-each[0], -each[1], each[3]))[:top]
-        entries = rows.by_id(connection, [number for *_, number in ranked])
-        return [Hit(entries[number], cosine, basis, count) for count, cosine, basis, number in ranked]
+        entries = rows.by_id(connection, [number for *_, number in ranked], left_out)
+        return [Hit(entries[number], cosine, basis, count) for count, cosine, basis, number in ranked if number in entries]
 
     def _nearest(self, connection: sqlite3.Connection, space: int, vector: Vectors, top: int) -> set[int]:
         """Return the ids of the entries nearest to a vector: the best `top`, and some more."""

@@ -25,16 +25,20 @@ def damage(database: Database, files: Files) -> Iterator[tuple[str, TensorGuardE
     """Yield what is damaged: the name of an entry, or an empty one for the database itself, and what is wrong."""
     try:
         with database.reading() as connection:
-            found = [text for (text,) in connection.execute("PRAGMA integrity_check(20)") if text != "ok"]
+            found = [quote(text) for (text,) in connection.execute("PRAGMA integrity_check(20)") if text != "ok"]
             found += [f"row of {table} without its {of}" for table, _, of, _ in connection.execute("PRAGMA foreign_key_check")]
+            found += [f"the search vector of {quote(name)} in {quote(basis)}" for name, basis in rows.misfits(connection)]
         for text in found:
-            yield "", InputError(f"the registry's database is damaged ({quote(text)})", where=database.path)
-        for entry in rows.listed(database, None):
+            yield "", InputError(f"the registry's database is damaged ({text})", where=database.path)
+        malformed: list[InputError] = []
+        for entry in rows.listed(database, None, malformed.append):
             try:
                 files.require_whole(entry.fingerprint)
             except TensorGuardError as error:
                 with database.reading() as connection:
-                    if entry in [now for _, now in rows.named(connection, entry.name, entry.key)]:
-                        yield entry.name, error
+                    now = rows.stored(connection, entry.name, entry.key)
+                if entry.fingerprint in [fingerprint for _, fingerprint, _ in now]:
+                    yield entry.name, error
+        yield from (("", error) for error in malformed)
     except InputError as error:
         yield "", error

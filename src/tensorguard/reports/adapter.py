@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from tensorguard.api.adapters import Adapter, Candidate
 
 _MOST = 50
+_WORTH = -1.0
+"""log10 p above which the closest base is not named: chance names one as well."""
+
 _LAYERS = (
     "The test of layers: do the inner directions of the adapter's layer i (heads, neurons) lie where those of layer i of the other lie, "
     "more than where those of its other layers lie? Under the null, another base, permuting layers changes nothing."
@@ -34,6 +37,12 @@ _IN_MODEL = {
     "base": "is not in",
     "not-merged": "is not in",
     "inconclusive": "may be in",
+}
+_WORDS = {
+    "strong": "strong: the base or a relative",
+    "fair": "fair: the base or a relative",
+    "dimensions": "weak: dimensions only",
+    "none": "none",
 }
 _TONES: dict[str, Tone] = {
     "identical": "linked",
@@ -119,31 +128,34 @@ def model_report(adapter: "Adapter", model: str, base: str | None, found: Contai
 def bases_report(adapter: "Adapter", found: Sequence["Candidate"]) -> Document:
     """Return the document of an adapter held against a registry."""
     fitting = [each for each in found if each.fit.fits]
-    answering = [each for each in fitting if each.answers]
     entries = f"{len(found):,} model{'' if len(found) == 1 else 's'} of the registry"
     if not fitting:
-        summary = f"{quote(adapter.name)} fits none of {entries}."
-        word = "no base"
-    elif answering:
-        best = answering[0]
-        summary = (
-            f"{quote(adapter.name)} was trained on {quote(best.name)} or a relative of it ({p_value(best.log10_p)}, corrected for "
-            f"{len(fitting)} that fit); by dimensions alone {len(fitting)} of {entries} would do."
+        summary, word = f"{quote(adapter.name)} fits none of {entries}.", "no base"
+    elif fitting[0].answers:
+        summary, word = (
+            f"{_found(adapter.name, fitting)} By dimensions alone {len(fitting):,} of {entries} would do.",
+            "base found",
         )
-        word = "base found"
     else:
         summary = (
-            f"Dimensions only: {len(fitting)} of {entries} fit {quote(adapter.name)}; their fingerprints do not tell which."
+            f"Dimensions only, which is weak: {len(fitting):,} of {entries} {'fits' if len(fitting) == 1 else 'fit'} "
+            f"{quote(adapter.name)}, as every model of that shape does, and their fingerprints do not tell which{_closest(fitting[0])}."
         )
         word = "dimensions only"
     rows: list[list[Cell]] = [
-        [each.name, each.fit.checked, _z(each.layers) if each.layers else None, round(each.log10_p, 1) + 0.0, _word(each)]
+        [
+            each.name,
+            each.fit.checked,
+            _z(each.layers) if each.layers else None,
+            round(each.log10_p, 1) + 0.0,
+            _WORDS[each.strength],
+        ]
         for each in fitting[:_MOST]
     ]
     strangers = [each for each in found if not each.fit.fits]
     others: list[list[Cell]] = [[each.name, each.fit.reason] for each in strangers[:_MOST]]
     tables = (
-        [Table("Bases that fit", ("model", "matrices", "z", "log10 p", "fingerprint"), rows, f"{_LAYERS} {_SHARPER}")]
+        [Table("Bases that fit", ("model", "matrices", "z", "log10 p", "how strong"), rows, f"{_LAYERS} {_SHARPER}")]
         if rows
         else []
     )
@@ -153,8 +165,37 @@ def bases_report(adapter: "Adapter", found: Sequence["Candidate"]) -> Document:
             Table("Bases that do not fit", ("model", "why"), others, f"{more} more; --json lists all." if more else "")
         )
     result = {"adapter": adapter.name, "other": None, "pair": None, "model": None, "bases": [_machine(each) for each in found]}
-    claim = f" Its configuration names {quote(adapter.named_base)}." if adapter.named_base else ""
+    claim = _claim(adapter.named_base, found) if adapter.named_base else ""
     return _document(adapter, summary + claim, result, tables, word, (adapter,))
+
+
+def _found(name: str, fitting: Sequence["Candidate"]) -> str:
+    """Say which base answers, and how far behind those are that do not."""
+    best = fitting[0]
+    others = [z for each in fitting if not each.answers and each.layers and (z := _z(each.layers)) is not None]
+    behind = f", the next that does not answer has {max(others)}" if others else ""
+    z = _z(best.layers) if best.layers else None
+    how = f"{p_value(best.log10_p)}, corrected for {len(fitting):,} that fit; z = {z}{behind}"
+    return f"{quote(name)} was trained on {quote(best.name)} or a relative of it ({how})."
+
+
+def _closest(best: "Candidate") -> str:
+    """Say which base is closest, and how often chance brings one as close."""
+    z = _z(best.layers) if best.layers else None
+    if z is None or best.log10_p > _WORTH:
+        return ""
+    return f" for sure: {quote(best.name)} is closest (z = {z}), and chance brings one as close in {10**best.log10_p:.1%} of such searches"
+
+
+def _claim(named: str, found: Sequence["Candidate"]) -> str:
+    """Say what the configuration names, and whether the registry's model of that name goes with it."""
+    meant = next((each for each in found if each.name.casefold() == named.casefold()), None)
+    said = f" Its configuration names {quote(named)}"
+    if meant is None:
+        return f"{said}."
+    if not meant.fit.fits:
+        return f"{said}, which it does not fit: {meant.fit.reason}."
+    return f"{said}, which {'answers' if meant.answers else 'fits by dimensions'}."
 
 
 def _document(
@@ -188,6 +229,7 @@ def _machine(candidate: "Candidate") -> dict[str, object]:
         "layers": candidate.layers,
         "log10_p": candidate.log10_p,
         "answers": candidate.answers,
+        "strength": candidate.strength,
     }
 
 
@@ -211,10 +253,6 @@ def _its_base(layers: Correspondence) -> str:
     if layers.log10_p < ANSWERS:
         return f"It was trained on this model or a relative ({p_value(layers.log10_p)})."
     return "Nothing says that it was trained on this model or a relative."
-
-
-def _word(candidate: "Candidate") -> str:
-    return "the base or a relative" if candidate.answers else "do not tell"
 
 
 def _z(layers: Correspondence) -> float | None:

@@ -1,7 +1,7 @@
 """Which base an adapter fits: by the shapes of what it changes, and by whether its layers answer to the base's layers."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -66,12 +66,19 @@ def adapter_features(deltas: Sequence[Delta], key: Key) -> Features:
     return found
 
 
-def base_features(sketches: Sketches) -> Features:
-    """Return the same of a base's response sketches R = P^T W X: R R^T on the side of rows, R^T R on that of columns; roots."""
+def base_features(sketches: Sketches, wanted: Collection[tuple[str, str, int]]) -> Features:
+    """Return the same of a base's response sketches R = P^T W X: R R^T on the side of rows, R^T R on that of columns; roots.
+
+    Args:
+        sketches: The base's.
+        wanted: Which of its matrices: those that the adapter changes.
+    """
+    whole = range(len(sketches.places)) if sketches.whole is None else sketches.whole
     found = {}
-    for place, response in zip(sketches.places, sketches.response, strict=True):
-        if place.layer is not None and not place.parts:
-            wide = response.astype(np.float64)
+    for index in whole:
+        place = sketches.places[index]
+        if place.layer is not None and not place.parts and (place.stack, place.role, place.layer) in wanted:
+            wide = sketches.response[index].astype(np.float64)
             found[place.stack, place.role, place.layer] = _feature(wide if place.role in READERS else wide.T)
     return found
 
