@@ -103,3 +103,18 @@ def test_sampled_fingerprints_are_kept_and_compared(kin: Path, prints: Path, tmp
     assert again["status"] == "finished before"
     whole = cli("fingerprint", kin / "tuned-a", "-o", tmp_path / "out", "--json").json()["result"][0]
     assert (whole["status"], whole["fingerprint"]["coverage"]) == ("done", None)
+
+
+def test_a_registry_of_a_server_is_made_of_samples_and_searched(hub: Hub, kin: Path, tmp_path: Path, cli: CommandLine) -> None:
+    place = tmp_path / "known"
+    assert cli("registry", "add", "org/base", "org/stranger", "org/vicuna", "--registry", place).code == 0
+    sent = hub.bytes_sent()
+    again = cli("registry", "add", "org/base", "--registry", place, "--json").json()["result"][0]
+    assert again["status"] == "there already"
+    assert cli("registry", "verify", "--registry", place, "--search", kin).code == 0
+    for model in ("org/tuned-a", kin / "tuned-b"):
+        result = cli("scan", model, "--registry", place, "--json").json()["result"]
+        assert [each["entry"]["name"] for each in result["relatives"]] == ["org/base"]
+    whole = cli("registry", "add", "org/base", "--full", "--registry", place, "--json").json()["result"][0]
+    assert whole["status"] == "replaced"
+    assert hub.bytes_sent() > sent

@@ -1,5 +1,6 @@
 """Samples planned from headers: what is read, that it is what a whole fingerprint holds of the same places, and what two say."""
 
+import itertools
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from tensorguard.errors import UsageError
 from tensorguard.fingerprint import plan as planning
 from tensorguard.fingerprint.base import Fingerprint
 from tensorguard.fingerprint.file import encode_fingerprint, read_fingerprint, write_fingerprint
-from tensorguard.fingerprint.plan import growing, rows_of_all
+from tensorguard.fingerprint.plan import growing, kept
 from tensorguard.lineage.sampled import sampled_blocks
 from tensorguard.lineage.verdict import compare_lineage
 from tensorguard.progress import Silent
@@ -65,7 +66,7 @@ def test_plans_grow_within_the_budget_and_nest(folders: Path, monkeypatch: pytes
     plans = list(growing(view))
     assert [len(plan.whole) // 4 for plan in plans] == [0, 0, 1, 3, 6]
     assert [plan.words for plan in plans] == [False, True, True, True, True]
-    for earlier, later in zip(plans[2:], plans[3:], strict=False):
+    for earlier, later in itertools.pairwise(plans[2:]):
         assert earlier.whole < later.whole
         assert earlier.elements < later.elements
     monkeypatch.setattr(planning, "SMALL", plans[2].elements)
@@ -75,7 +76,8 @@ def test_plans_grow_within_the_budget_and_nest(folders: Path, monkeypatch: pytes
 
 def test_a_sample_holds_what_the_whole_fingerprint_holds_of_the_same_places(folders: Path, whole: Fingerprint) -> None:
     ours, theirs = samples(folders / "base")[-1].sketches, whole.sketches
-    assert ours is not None and theirs is not None and ours.whole is not None
+    assert ours is not None
+    assert theirs is not None
     assert ours.places == theirs.places
     attention = [at for at, place in enumerate(ours.places) if place.role in ("q", "k", "v", "o")]
     assert ours.whole == tuple(attention)
@@ -90,10 +92,10 @@ def test_a_sample_holds_what_the_whole_fingerprint_holds_of_the_same_places(fold
 
 def test_only_what_was_planned_is_read(folders: Path) -> None:
     found = sampled_fingerprint(folders / "base", Settings(), Silent())
-    plan = rows_of_all(Settings().open(folders / "base").view(glance=True))
+    plan = kept(Settings().open(folders / "base").view(glance=True))
     assert found.coverage is not None
-    assert (found.coverage.elements, found.coverage.rows, found.coverage.whole) == (plan.elements, len(plan.rows), 0)
-    assert found.digests == ()
+    assert (found.coverage.elements, found.coverage.rows, found.coverage.whole) == (plan.elements, len(plan.rows), 4)
+    assert {each.role for each in found.digests} == {"q", "k", "v", "o"}
     assert found.features == {}
 
 
@@ -104,6 +106,16 @@ def test_relatives_are_found_by_as_little_as_it_takes(folders: Path, whole: Fing
     assert decided.index(True) == step
     assert all(each.verdict == "derived" for each in answers[step:])
     assert all(compare_lineage(whole, each).verdict == "derived" for each in samples(folders / name)[step:])
+
+
+def test_a_sample_that_is_kept_knows_relatives_disguised_or_not(folders: Path) -> None:
+    known = sampled_fingerprint(folders / "base", Settings(), Silent())
+    found = {
+        name: compare_lineage(fingerprints.fingerprint_model(folders / name, workers=1), known)
+        for name in ("tuned-a", "rotated")
+    }
+    assert [each.verdict for each in found.values()] == ["derived", "derived"]
+    assert all(is_decided(each) for each in found.values())
 
 
 def test_what_was_done_is_said_as_far_as_a_sample_shows_it(folders: Path, whole: Fingerprint) -> None:
@@ -125,10 +137,13 @@ def test_equal_samples_are_no_proof_of_equal_models(folders: Path) -> None:
     assert compare_lineage(*both).verdict == "derived"
 
 
-def test_blocks_of_unequal_depth_are_found_and_the_search_is_paid_for(folders: Path, tmp_path: Path, whole: Fingerprint) -> None:
+def test_blocks_of_unequal_depth_are_found_and_the_search_is_paid_for(
+    folders: Path, tmp_path: Path, whole: Fingerprint
+) -> None:
     order = [0, 2, 4]
     cut = printed(tmp_path / "cut", with_blocks(FAMILY["base"], order))
-    assert cut.sketches is not None and whole.sketches is not None
+    assert cut.sketches is not None
+    assert whole.sketches is not None
     found = sampled_blocks(cut.sketches, whole.sketches)
     assert found.pairs == tuple(enumerate(order))
     assert found.log10_ways == pytest.approx(np.log10(6 * 5 * 4))

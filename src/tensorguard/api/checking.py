@@ -12,7 +12,7 @@ from tensorguard.licences.audit import Audit
 from tensorguard.licences.checks import findings
 from tensorguard.licences.claim import Claim
 from tensorguard.licences.claims import Claims, read_claims
-from tensorguard.licences.declared import Directory, declared_bases
+from tensorguard.licences.declared import Lookup, declared_bases, recorded_origins
 from tensorguard.licences.shapes import Shapes, shapes
 from tensorguard.probes.rademacher import PUBLIC, Key
 from tensorguard.progress import Progress
@@ -51,12 +51,13 @@ def check(
     settings = settings or Settings()
     claims = _named(_claims(model), name)
     with Registry(registry) as opened:
-        known = tuple(opened.entries("public"))
-    also = [entry for base in declared_bases(claims, Directory(known)) for entry in base.entries]
-    audit = scan(
-        model, registry, settings=settings, key=key, families=families, compared=compared, also=also, progress=progress
-    )
-    found = findings(claims, audit.scan, audit.obligations, known, _shapes(model, settings))
+        known = Lookup(opened)
+        named = (*declared_bases(claims, known), *recorded_origins(claims, known))
+        also = list(dict.fromkeys(entry for base in named for entry in base.entries))
+        audit = scan(
+            model, registry, settings=settings, key=key, families=families, compared=compared, also=also, progress=progress
+        )
+        found = findings(claims, audit.scan, audit.obligations, known, _shapes(model, settings))
     return replace(audit, claims=claims, findings=found)
 
 
@@ -76,4 +77,4 @@ def _shapes(model: Path | str, settings: Settings) -> Shapes | None:
     """Return the sizes of the model; an adapter's are its base's, and a fingerprint has no configuration to hold against them."""
     if registered_name(model) is not None or locate(model).suffix == SUFFIX or is_adapter(locate(model)):
         return None
-    return shapes(settings.open(model).view())
+    return shapes(settings.open(model).view(glance=True))

@@ -27,7 +27,6 @@ from tensorguard.probes.anchors import ANCHOR_WORDS
 from tensorguard.probes.rademacher import PUBLIC, Key
 from tensorguard.progress import Progress, Silent
 from tensorguard.signals.products import NumpyProducts, Products
-from tensorguard.sources.base import Distant
 from tensorguard.sources.kept import KEPT
 from tensorguard.sources.places import locate
 from tensorguard.sources.prefetching import REQUESTS
@@ -104,7 +103,7 @@ def fingerprint_model(
     workers: int | None = None,
     progress: Progress | None = None,
 ) -> Fingerprint:
-    """Compute one model's fingerprint; its layers are shared among threads.
+    """Compute one model's fingerprint, of a sample if `settings.quick`; its layers are shared among threads.
 
     Args:
         model: An opened model, or where it is.
@@ -122,10 +121,13 @@ def fingerprint_model(
 
 
 def _fingerprint(model: Model, settings: Settings, workers: int, progress: Progress) -> Fingerprint:
-    distant = any(isinstance(info.source, Distant) for info in model.stored)
-    engine = Threads(max(REQUESTS, workers) if distant else workers)  # who waits for a server takes no processor
+    if settings.quick:
+        return sampled_fingerprint(model, settings, progress)
+    engine = Threads(max(REQUESTS, workers) if model.distant else workers)  # who waits for a server takes no processor
     with KEPT.scope(), locating_errors(model):
-        with KEPT.recording():  # tables are read to know copies, some weights twice for the 16 numbers, and once more in the sweep
+        with (
+            KEPT.recording()
+        ):  # tables are read to know copies, some weights twice for the 16 numbers, and once more in the sweep
             view = model.view()
             result = _sixteen(model, view, settings, engine, progress)
         swept = _sweep(model, view, settings, engine, progress) if settings.lineage else None
@@ -255,10 +257,8 @@ def _one(
         earlier = None if force else _earlier(target, opened, settings)
         if earlier is not None:
             return FingerprintOutcome(utf8(model), "finished before", earlier)
-        if settings.quick:
-            result = sampled_fingerprint(model, settings, progress)
-        else:
-            result = _fingerprint(opened, settings, workers, progress)
+        result = _fingerprint(opened, settings, workers, progress)
+        if result.features:
             write_features(output / f"{stem}{FEATURES_SUFFIX}", vector(result))
         write_fingerprint(target, result)
     except TensorGuardError as error:

@@ -1,9 +1,12 @@
 """Look into registries: what they know, of whom it was made, what two of them know differently; and hand it on."""
 
+import re
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from tensorguard.errors import NotFoundError, quote
+from tensorguard.progress import Progress
 from tensorguard.registry.archive import read_archive, write_archive
 from tensorguard.registry.difference import Difference, difference
 from tensorguard.registry.entry import Entry
@@ -12,17 +15,13 @@ from tensorguard.registry.registry import Registry
 
 def kin(registry: Registry, entry: Entry) -> tuple[list[tuple[str, Entry | None]], list[Entry]]:
     """Return the parents that an entry's facts name, each with its entry if there is one, and the entries that name it as a parent."""
-    known: dict[str, Entry] = {}
-    children = []
-    for each in registry.entries(entry.key):
-        known |= dict.fromkeys(_names(each), each)
-        if _names(entry) & {name.casefold() for name in each.facts.parents}:
-            children.append(each)
-    return [(name, known.get(name.casefold())) for name in entry.facts.parents], children
+    names = [name for name in (entry.name, entry.facts.repository) if name]
+    parents = [(name, _called(registry, name, entry.key)) for name in entry.facts.parents]
+    return parents, registry.children(names, entry.key, sys.maxsize)
 
 
 def export(
-    registry: Registry, path: Path, names: Sequence[str] = (), *, keyed: bool = False
+    registry: Registry, path: Path, names: Sequence[str] = (), *, keyed: bool = False, progress: Progress | None = None
 ) -> tuple[list[Entry], list[Entry], int]:
     """Write entries and their fingerprints to one file; the same registry gives the same bytes.
 
@@ -31,6 +30,7 @@ def export(
         path: The file.
         names: Which entries; all by default.
         keyed: Also the fingerprints of secret keys; the keys themselves are in no registry.
+        progress: Hears how far it is.
 
     Returns:
         What was written, what was left out because of its key, and how many bytes it took.
@@ -42,7 +42,7 @@ def export(
     """
     chosen = named(registry, names)
     written = [entry for entry in chosen if keyed or entry.key == "public"]
-    size = write_archive(path, written, {entry.fingerprint: registry.path(entry) for entry in written})
+    size = write_archive(path, written, {entry.fingerprint: registry.path(entry) for entry in written}, progress)
     return written, [entry for entry in chosen if entry not in written], size
 
 
@@ -69,8 +69,11 @@ def named(registry: Registry, names: Sequence[str]) -> list[Entry]:
     return found
 
 
-def _names(entry: Entry) -> set[str]:
-    return {name.casefold() for name in (entry.name, entry.facts.repository) if name}
+def _called(registry: Registry, name: str, key: str) -> Entry | None:
+    """Return an entry of a name or repository, whatever the case of its letters."""
+    wanted = name.casefold()
+    found = registry.called(re.findall("[A-Za-z0-9]+", name), lambda other: other.casefold() == wanted, key)
+    return next(iter(found), None)
 
 
 def _entries(path: Path) -> list[Entry]:

@@ -17,6 +17,7 @@ from tensorguard.formats.base import Checkpoint, TensorInfo
 from tensorguard.formats.opening import checkpoint_name
 from tensorguard.formats.vocabulary import Vocabulary
 from tensorguard.quantisations.unpacking import unpacked
+from tensorguard.sources.base import Distant
 from tensorguard.sources.places import locate
 from tensorguard.sources.remote import Location
 from tensorguard.tensors.base import Stored
@@ -51,6 +52,11 @@ class Model:
     notices: tuple[str, ...] = ()
     vocabulary: Vocabulary = field(default_factory=Vocabulary)
     stored: tuple[TensorInfo, ...] = field(default=(), repr=False)
+
+    @property
+    def distant(self) -> bool:
+        """Whether some of it lies on a server."""
+        return any(isinstance(info.source, Distant) for info in self.stored)
 
     def view(self, *, glance: bool = False) -> View:
         """Return the canonical view: what each tensor is, in an order that does not depend on the file.

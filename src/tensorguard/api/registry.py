@@ -9,7 +9,7 @@ from typing import NoReturn
 from tensorguard.api.at_hand import repository_of
 from tensorguard.api.fingerprints import Settings, fingerprint_model
 from tensorguard.api.models import Model
-from tensorguard.errors import TensorGuardError, UsageError, quote, utf8
+from tensorguard.errors import InputError, TensorGuardError, UsageError, quote, utf8
 from tensorguard.fingerprint.base import Fingerprint
 from tensorguard.fingerprint.file import SUFFIX, read_fingerprint
 from tensorguard.probes.rademacher import PUBLIC
@@ -137,10 +137,11 @@ def _made(
     """Add a model's fingerprint of one key, computed from its weights unless it is there."""
     existing = entry_of(registry, name, how.settings.key.identity())
     facts = merged(background, existing.facts if existing else Facts(), how.facts)
-    if existing is not None and not how.force and _is_current(registry, existing, model):
+    if existing is not None and not how.force and _is_current(registry, existing, model, quick=_is_quick(model, how)):
         return noted(registry, existing, facts)
-    found = fingerprint_model(model, settings=how.settings, workers=how.workers, progress=progress)
-    if existing is not None and existing.source_digest != source_digest(found):
+    settings = replace(how.settings, quick=_is_quick(model, how))
+    found = fingerprint_model(model, settings=settings, workers=how.workers, progress=progress)
+    if existing is not None and _is_other(registry, existing, found):
         if existing.verified and not how.force:
             _refuse(existing)
         facts = merged(background, how.facts)  # what was said of other weights is not true of these
@@ -174,15 +175,31 @@ def entry_of(registry: Registry, name: str, key: str) -> Entry | None:
     return found if found is not None and found.name == name else None
 
 
-def _is_current(registry: Registry, entry: Entry, model: Model) -> bool:
-    """Say whether an entry was made here of this very model, and the model's files have not changed since."""
+def _is_quick(model: Model, how: Adding) -> bool:
+    return model.distant if how.settings.quick is None else how.settings.quick
+
+
+def _is_current(registry: Registry, entry: Entry, model: Model, *, quick: bool) -> bool:
+    """Say whether an entry was made here of this very model, whole or of a sample if that will do, and its files have not changed since."""
     try:
         stored = registry.path(entry).stat().st_mtime_ns
-        same = registry.fingerprint(entry).header_digest == model.header_digest
+        found = registry.fingerprint(entry)
+        same = found.header_digest == model.header_digest and (quick or found.coverage is None)
     except (TensorGuardError, OSError):
         return False
     added = int(datetime.fromisoformat(entry.added).timestamp() * 1e9)
     return entry.verified and same and model.modified < max(stored, added)
+
+
+def _is_other(registry: Registry, existing: Entry, found: Fingerprint) -> bool:
+    """Say whether an entry is of other weights; of a sample and a whole fingerprint, the tensors' names and shapes have to do."""
+    if existing.source_digest == source_digest(found):
+        return False
+    try:
+        earlier = registry.fingerprint(existing)
+    except InputError:
+        return True
+    return earlier.coverage == found.coverage or earlier.header_digest != found.header_digest
 
 
 def _refuse(existing: Entry) -> NoReturn:

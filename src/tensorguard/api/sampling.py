@@ -12,7 +12,7 @@ from tensorguard.fingerprint import extract
 from tensorguard.fingerprint.base import Coverage, Fingerprint
 from tensorguard.fingerprint.features import SUFFIX as FEATURES_SUFFIX
 from tensorguard.fingerprint.file import SUFFIX
-from tensorguard.fingerprint.plan import Plan, growing, rows_of_all
+from tensorguard.fingerprint.plan import Plan, growing, kept
 from tensorguard.fingerprint.sweep import Sweep
 from tensorguard.probes.anchors import ANCHOR_WORDS
 from tensorguard.progress import Progress
@@ -40,16 +40,16 @@ def is_quick(model: Path | str, settings: "Settings") -> bool:
     return any(isinstance(each, RemotePath) for each in places) if settings.quick is None else settings.quick
 
 
-def sampled_fingerprint(model: Path | str, settings: "Settings", progress: Progress) -> Fingerprint:
-    """Return a fingerprint of the first rows of every block's matrices, to be kept and compared with others.
+def sampled_fingerprint(model: Model | Path | str, settings: "Settings", progress: Progress) -> Fingerprint:
+    """Return a fingerprint of a sample that does not grow, to be kept and compared with others: see `fingerprint.plan.kept`.
 
     Raises:
         NotFoundError: There is no such model.
         InputError: It is malformed, or holds nothing to analyse.
     """
-    opened = settings.open(model)
+    opened = model if isinstance(model, Model) else settings.open(model)
     view = opened.view(glance=True)
-    return next(_sampled(opened, view, [rows_of_all(view)], settings, progress))
+    return next(_sampled(opened, view, [kept(view)], settings, progress))
 
 
 def growing_fingerprints(model: Path | str, settings: "Settings", progress: Progress) -> Iterator[Fingerprint]:

@@ -59,7 +59,7 @@ def scan(
     quick = is_quick(model, settings) and families is None
     chosen = Path(families or Path(registry) / FAMILIES)
     opinion = chosen if not quick and (families is not None or chosen.is_file()) else None
-    settings = replace(settings, features=opinion is not None)
+    settings = replace(settings, features=opinion is not None, quick=quick)
     with Registry(registry) as known, ThreadPoolExecutor(1) as loader:
         # What compares takes half a second to load: meanwhile the weights are read.
         auditing = loader.submit(importlib.import_module, "tensorguard.api.auditing")

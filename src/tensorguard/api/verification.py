@@ -93,6 +93,7 @@ def _verified(
         return Verified(entry, "not at hand", "in none of the folders searched")
     if entry.key == "public":
         settings = replace(settings, key=PUBLIC)
+    settings = replace(settings, quick=claimed.coverage is not None)
     try:
         found = fingerprint_model(settings.open(place), settings=settings, workers=workers, progress=progress)
     except TensorGuardError as error:
@@ -116,6 +117,8 @@ def _contradiction(claimed: Fingerprint, found: Fingerprint) -> str:
     differing = [name for name, apart in _apart(claimed.sketches, found.sketches).items() if not apart <= _TOLERANCE]
     if differing:
         return f"all tensors' digests agree, but its sketches were not made of them: {', '.join(differing)} differ"
+    if claimed.features.keys() != found.features.keys():
+        return "all tensors' digests agree, but it has other numbers than a fingerprint of this kind"
     if claimed.specification == found.specification and not np.allclose(
         list(claimed.features.values()), [found.features[name] for name in claimed.features], rtol=_TOLERANCE, atol=1e-9
     ):
@@ -124,7 +127,7 @@ def _contradiction(claimed: Fingerprint, found: Fingerprint) -> str:
 
 
 def _described(sketches: Sketches) -> tuple[object, ...]:
-    return sketches.key, sketches.width, sketches.blocks, sketches.places, sketches.sampled
+    return sketches.key, sketches.width, sketches.blocks, sketches.places, sketches.sampled, sketches.whole
 
 
 def _apart(claimed: Sketches, found: Sketches) -> dict[str, float]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from tensorguard.cli.bar import progress
-from tensorguard.cli.options import BASE, DEVICE, KEY_FILE, QUIET, REGISTRY, SEARCH, key, registry_folder
+from tensorguard.cli.options import BASE, DEVICE, KEY_FILE, QUICK, QUIET, REGISTRY, SEARCH, key, registry_folder
 from tensorguard.cli.output import JSON, deliver
 
 if TYPE_CHECKING:
@@ -39,6 +39,7 @@ def add(
     base: str | None = BASE,
     search: list[Path] = SEARCH,
     device: str = DEVICE,
+    quick: bool | None = QUICK,
     workers: int | None = WORKERS,
     force: bool = typer.Option(
         False, "--force", help="Compute what is there, too, and replace other weights of the same name."
@@ -63,7 +64,7 @@ def add(
 
     facts = Facts(repository, revision, family, publisher, licence, tuple(parent), relation, released)
     _require_sound(facts)
-    settings = Settings(device=device, key=key(key_file), base=base, search=tuple(search))
+    settings = Settings(device=device, key=key(key_file), base=base, search=tuple(search), quick=quick)
     how = Adding(facts, name, settings, force, workers)
     place = registry_folder(folder)
     with Registry(place, create=True) as opened, progress(quiet=quiet) as listener:
@@ -93,6 +94,7 @@ def build(
     ),
     key_file: Path | None = KEY_FILE,
     device: str = DEVICE,
+    quick: bool | None = QUICK,
     workers: int | None = WORKERS,
     force: bool = typer.Option(
         False, "--force", help="Compute what is there, too, and replace other weights of the same name."
@@ -124,7 +126,7 @@ def build(
         )
     rows = shipped_rows() if catalogue is None else read_catalogue(catalogue)
     folders = [*search, hub_folder()]
-    settings = Settings(device=device, key=key(key_file), search=tuple(folders))
+    settings = Settings(device=device, key=key(key_file), search=tuple(folders), quick=quick)
     how = Adding(settings=settings, force=force, workers=workers, remote=remote, update=update, jobs=jobs, rate=rate)
     place = registry_folder(folder)
     outcomes: list[Added] = []

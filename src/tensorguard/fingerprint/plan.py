@@ -60,10 +60,13 @@ class Plan:
         return replace(view, vectors=tuple(v for v in view.vectors if v.layer is None or (v.stack, v.layer) in self.blocks))
 
 
-def rows_of_all(view: View) -> Plan:
-    """Return the plan of a sample that is stored to be compared with others: the first rows of every matrix that has a row sample."""
+def kept(view: View) -> Plan:
+    """Return the plan of a sample that is kept to be compared with others: rows of all blocks, and one block's attention.
+
+    By rows those that are not disguised are known, by attention those that are.
+    """
     blocks = _blocks(view.weights)
-    return _plan(view.weights, blocks, ())
+    return _plan(view.weights, blocks, _spread(blocks, WHOLE_BLOCKS[0]))
 
 
 def growing(view: View) -> Iterator[Plan]:
