@@ -132,6 +132,7 @@ def measure(folder: Path, entries: int, bases: int, console: Console) -> None:
         recalls.append(sum(hit.similarity >= worst for hit in hits) / TOP)
         origins.append(any(hit.entry.name == f"model-{parents[at]}" for hit in hits))
     processor = (time.process_time() - processor) / QUERIES
+    words = [_asked(registry, word) for word in (f"model-{entries // 2}", "apache", "nowhere")]
     disk = {name: sum(p.stat().st_size for p in folder.glob(name)) / 1e6 for name in (DATABASE, "index/*.vectors")}
     table = Table("what", "measured", title=f"{entries} entries, bases: {bases}, {DIMENSIONS} dimensions, {QUERIES} queries")
     p50, p99 = np.percentile(1e3 * np.array(seconds[1:]), [50, 99])
@@ -141,6 +142,7 @@ def measure(folder: Path, entries: int, bases: int, console: Console) -> None:
         f"recall@{TOP}": f"{np.mean(recalls):.4f}",
         "derivative's own parent among them": f"{np.mean(origins):.4f}",
         "search, p50 / p99": f"{p50:.1f} / {p99:.1f} ms",
+        "words: of one entry / of all / of none": " / ".join(f"{1e3 * each:.0f}" for each in words) + " ms",
         "processor time of a search": f"{1e3 * processor:.1f} ms",
         "first search (index opened and read)": f"{1e3 * seconds[0]:.0f} ms",
         "database": f"{disk[DATABASE]:.0f} MB",
@@ -151,6 +153,14 @@ def measure(folder: Path, entries: int, bases: int, console: Console) -> None:
         table.add_row(what, value)
     console.print(table)
     registry.close()
+
+
+def _asked(registry: Registry, word: str) -> float:
+    """Return how many seconds a page of what holds a word takes, in which such pages were read before."""
+    registry.page([word])
+    started = time.perf_counter()
+    registry.page([word])
+    return time.perf_counter() - started
 
 
 def _resident() -> float:

@@ -1,6 +1,12 @@
 """Options of the tests."""
 
+import os
+
 import pytest
+
+# Small matrices gain nothing from several threads of BLAS, and those of xdist's workers and of forked children wait for each other.
+# That engines limit these threads themselves is tested with more of them: tests/contract/test_engines.py, property/test_weights_alone.py.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -1,6 +1,9 @@
 """Progress events: long work tells a listener what it has done, and never prints."""
 
-from typing import Protocol
+from collections.abc import Iterable, Iterator
+from typing import Protocol, TypeVar
+
+_Item = TypeVar("_Item")
 
 
 class Progress(Protocol):
@@ -27,3 +30,14 @@ class Silent:
 
     def finish(self, task: str) -> None:
         """Ignore the event."""
+
+
+def counted(items: Iterable[_Item], task: str, total: int, progress: Progress) -> Iterator[_Item]:
+    """Yield items, each of which is one unit of a task, named as they are."""
+    progress.start(task, total, task)
+    try:
+        for item in items:
+            yield item
+            progress.advance(task, 1)
+    finally:
+        progress.finish(task)

@@ -19,18 +19,20 @@ KEPT = {"LICENSE": AGREEMENT, "NOTICE": NOTICE, "USE_POLICY.md": "Llama 3.2 Acce
 
 
 @pytest.fixture(scope="module")
-def registry(kin: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def registry(prints: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A registry that takes the base for Llama 3.2, one of its fine-tunes for somebody's, and a stranger for Mistral's."""
-    from tensorguard.api.fingerprints import fingerprint_model
+    from tensorguard.fingerprint.file import read_fingerprint
     from tensorguard.registry.entry import Facts
     from tensorguard.registry.registry import Registry
 
     folder = tmp_path_factory.mktemp("known") / "registry"
     with Registry(folder, create=True) as known:
-        known.add(fingerprint_model(kin / "base"), Facts(repository=LLAMA, licence="llama3.2", publisher="Meta"), name=LLAMA)
-        known.add(fingerprint_model(kin / "tuned-a"), Facts(licence="cc-by-nc-4.0"), name="somebody/tuned-a")
+        known.add(
+            read_fingerprint(prints / "base.tgfp"), Facts(repository=LLAMA, licence="llama3.2", publisher="Meta"), name=LLAMA
+        )
+        known.add(read_fingerprint(prints / "tuned-a.tgfp"), Facts(licence="cc-by-nc-4.0"), name="somebody/tuned-a")
         facts = Facts(repository="mistralai/Mistral-7B-v0.1", licence="apache-2.0")
-        known.add(fingerprint_model(kin / "stranger"), facts, name="mistralai/Mistral-7B-v0.1")
+        known.add(read_fingerprint(prints / "stranger.tgfp"), facts, name="mistralai/Mistral-7B-v0.1")
     return folder
 
 

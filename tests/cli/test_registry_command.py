@@ -1,6 +1,7 @@
 import os
 import shutil
 import signal
+import sqlite3
 import subprocess
 import time
 from pathlib import Path
@@ -9,7 +10,7 @@ import pytest
 
 from support.commands import PROGRAM, CommandLine, program
 from support.registries import Known, changed
-from tensorguard.registry.registry import Registry
+from tensorguard.registry.registry import DATABASE, Registry
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
@@ -229,3 +230,22 @@ def test_the_folder_may_come_from_the_environment(models: Path, tmp_path: Path) 
     assert answer.code == 0
     with Registry(tmp_path / "mine") as registry:
         assert [entry.name for entry in registry.entries()] == ["bert"]
+
+
+def test_a_malformed_row_stops_no_list_no_scan_and_verify_names_it(known: Known, models: Path, cli: CommandLine) -> None:
+    known("add", models / "llama", models / "alpaca", models / "vicuna")
+    with sqlite3.connect(known.folder / DATABASE) as database:
+        database.execute("UPDATE entry SET facts = '{' WHERE name = 'alpaca'")
+    listed = cli("registry", "list", "--registry", known.folder, "--json", "-q")
+    assert [entry["name"] for entry in listed.json()["result"]] == ["llama", "vicuna"]
+    scanned = cli("scan", models / "llama", "--registry", known.folder, "--json")
+    assert scanned.result()["relatives"][0]["entry"]["name"] == "llama"
+    exported = cli("registry", "export", known.folder.parent / "all.tar", "--registry", known.folder, "--json", "--quiet")
+    assert len(exported.result()["entries"]) == 2
+    for answer in (listed, scanned, exported):
+        assert "'alpaca' is malformed" in " ".join(answer.json()["notices"])
+    verified = cli("registry", "verify", "--registry", known.folder, "--json")
+    assert (verified.code, "'alpaca' is malformed" in verified.json()["result"]["problems"][0]) == (3, True)
+    assert cli("registry", "show", "alpaca", "--registry", known.folder).code == 3
+    assert cli("registry", "add", models / "alpaca", "--registry", known.folder).code == 0
+    assert cli("registry", "verify", "--registry", known.folder).code == 0

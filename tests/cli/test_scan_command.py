@@ -7,33 +7,12 @@ import numpy as np
 import pytest
 
 from support.adapters import write_adapter
-from support.commands import Answer, CommandLine
+from support.commands import CommandLine
 from support.kin_registry import BASE, NAMES, STRANGER, make
 from tensorguard.api.fingerprints import Settings, fingerprint_model
 from tensorguard.api.keys import read_key
 from tensorguard.registry.entry import Facts
 from tensorguard.registry.registry import Registry
-
-
-@pytest.fixture(scope="module")
-def registry(prints: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A registry that takes the base for Llama 3.2, its fine-tunes for somebody's, and a stranger for Mistral's."""
-    return make(tmp_path_factory.mktemp("known") / "registry", prints)
-
-
-@pytest.fixture
-def scan(cli: CommandLine, registry: Path) -> Any:
-    return lambda model, *more: cli("scan", model, "--registry", registry, *more)
-
-
-def words(answer: Answer) -> str:
-    return " ".join(answer.out.split())
-
-
-def result(answer: Answer) -> dict[str, Any]:
-    assert answer.code == 0, answer.err
-    found: dict[str, Any] = answer.json()["result"]
-    return found
 
 
 def names(relatives: list[dict[str, Any]]) -> list[str]:
@@ -46,32 +25,32 @@ def test_a_fine_tune_is_found_and_named_with_what_its_licence_asks(
     folder = make(tmp_path / "two", prints, "stranger", "base")
     answer = cli("scan", kin / "tuned-a", "--registry", folder)
     assert answer.code == 0
-    said = words(answer)
+    said = answer.words()
     assert said.startswith(f"'tuned-a' derives from '{BASE}' or shares a parent with it")
     assert "corrected for all tests and 2 known models" in said
     assert f"Llama 3.2 Community License Agreement (of '{BASE}') obliges you" in said
     assert "not legal advice" in said
     assert "The probes are public" in said
-    found = result(cli("scan", kin / "tuned-a", "--registry", folder, "--json"))
+    found = cli("scan", kin / "tuned-a", "--registry", folder, "--json").result()
     assert (found["verdict"], names(found["relatives"]), names(found["others"])) == ("derived", [BASE], [STRANGER])
     assert found["relatives"][0]["holm"] <= found["relatives"][0]["log10_p"] < -6
     assert {each["licence"] for each in found["obligations"]} == {"llama3.2"}
 
 
 def test_a_merge_is_taken_apart_and_owes_to_all_parents(scan: Any, kin: Path) -> None:
-    found = result(scan(kin / "blended", "--json"))
+    found = scan(kin / "blended", "--json").result()
     weights = {each["name"]: each["weight"] for each in found["parents"]["parents"]}
     assert found["parents"]["method"] == "linear"
     assert weights == {NAMES["tuned-a"]: pytest.approx(0.7, abs=0.05), NAMES["tuned-b"]: pytest.approx(0.3, abs=0.05)}
     assert {"mit", "cc-by-nc-4.0", "llama3.2"} <= {each["licence"] for each in found["obligations"]}
-    assert "merge" in words(scan(kin / "blended")).split(".")[0]
+    assert "merge" in scan(kin / "blended").words().split(".")[0]
 
 
 def test_a_copy_is_certain(scan: Any, kin: Path) -> None:
     answer = scan(kin / "base")
-    assert words(answer).startswith(f"'base' is '{BASE}': every tensor has the same name, shape and values (certain)")
-    assert "The probes are public" not in words(answer)
-    assert result(scan(kin / "base", "--json"))["verdict"] == "identical"
+    assert answer.words().startswith(f"'base' is '{BASE}': every tensor has the same name, shape and values (certain)")
+    assert "The probes are public" not in answer.words()
+    assert scan(kin / "base", "--json").result()["verdict"] == "identical"
 
 
 def test_a_stranger_has_no_relatives_and_is_told_what_that_does_not_mean(
@@ -80,10 +59,10 @@ def test_a_stranger_has_no_relatives_and_is_told_what_that_does_not_mean(
     folder = make(tmp_path / "two", prints, "base", "tuned-a")
     answer = cli("scan", kin / "stranger", "--registry", folder)
     assert answer.code == 0
-    assert words(answer).startswith("No relative of 'stranger' among 2 known models: the most alike,")
-    assert "does not mean trained from scratch" in words(answer)
-    assert "obliges" not in words(answer)
-    found = result(cli("scan", kin / "stranger", "--registry", folder, "--json"))
+    assert answer.words().startswith("No relative of 'stranger' among 2 known models: the most alike,")
+    assert "does not mean trained from scratch" in answer.words()
+    assert "obliges" not in answer.words()
+    found = cli("scan", kin / "stranger", "--registry", folder, "--json").result()
     assert (found["verdict"], found["relatives"], found["obligations"]) == ("independent", [], [])
 
 
@@ -91,7 +70,7 @@ def test_an_empty_registry_says_nothing_and_a_missing_one_is_not_found(cli: Comm
     Registry(tmp_path / "empty", create=True).close()
     answer = cli("scan", kin / "base", "--registry", tmp_path / "empty")
     assert answer.code == 0
-    assert words(answer).startswith("Nothing can be said of 'base': the registry knows no model to compare it with.")
+    assert answer.words().startswith("Nothing can be said of 'base': the registry knows no model to compare it with.")
     document = cli("scan", kin / "base", "--registry", tmp_path / "empty", "--json").json()
     assert (document["result"]["verdict"], document["settings"]["searched"]) == ("inconclusive", 0)
     missing = cli("scan", kin / "base", "--registry", tmp_path / "none")
@@ -101,7 +80,7 @@ def test_an_empty_registry_says_nothing_and_a_missing_one_is_not_found(cli: Comm
 
 
 def test_a_fingerprint_says_what_its_model_does(scan: Any, kin: Path, prints: Path) -> None:
-    assert result(scan(prints / "coarse.tgfp", "--json")) == result(scan(kin / "coarse", "--json"))
+    assert scan(prints / "coarse.tgfp", "--json").result() == scan(kin / "coarse", "--json").result()
 
 
 def test_an_adapter_is_what_it_makes_of_its_base(scan: Any, kin: Path, tmp_path: Path) -> None:
@@ -111,7 +90,7 @@ def test_an_adapter_is_what_it_makes_of_its_base(scan: Any, kin: Path, tmp_path:
         f"{key}.lora_B.weight": np.ones((64, 2), np.float32) / 1000,
     }
     adapter = write_adapter(tmp_path / "lora", {"base_model_name_or_path": "base"}, factors)
-    found = result(scan(adapter, "--base", kin / "base", "--json"))
+    found = scan(adapter, "--base", kin / "base", "--json").result()
     assert (found["verdict"], found["relatives"][0]["entry"]["name"]) == ("derived", BASE)
     assert found["relatives"][0]["lineage"]["how"] == "certain"
     assert scan(adapter).code == 4
@@ -121,7 +100,7 @@ def test_an_entry_is_compared_with_all_others(
     scan: Any, registry: Path, cli: CommandLine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     answer = scan(f"registry:{BASE}", "--json")
-    found = result(answer)
+    found = answer.result()
     assert (found["model"], answer.json()["settings"]["searched"]) == (BASE, 3)
     assert BASE not in names(found["relatives"] + found["others"])
     assert set(names(found["relatives"])) == {NAMES["tuned-a"], NAMES["tuned-b"]}
@@ -155,29 +134,29 @@ def test_a_key_confirms_what_is_true_and_takes_back_what_was_forged(
 ) -> None:
     registry, key = keyed
     call = ("scan", kin / "tuned-a", "--registry", registry)
-    assert set(names(result(cli(*call, "--json"))["relatives"])) == {BASE, NAMES["tuned-b"]}
+    assert set(names(cli(*call, "--json").result()["relatives"])) == {BASE, NAMES["tuned-b"]}
     answer = cli(*call, "--key-file", key, "--json")
-    found = result(answer)
+    found = answer.result()
     assert [(each["entry"]["name"], each["confirmed"]) for each in found["relatives"]] == [
         (BASE, True),
         (NAMES["tuned-b"], False),
     ]
     assert answer.json()["settings"]["key"] != "public"
-    said = words(cli(*call, "--key-file", key))
+    said = cli(*call, "--key-file", key).words()
     assert "; confirmed under the secret key." in said
     assert "The probes are public" not in said
     with Registry(registry) as known:
         known.remove(BASE)
     taken = cli(*call, "--key-file", key)
-    assert words(taken).startswith(f"'tuned-a' resembles '{NAMES['tuned-b']}', but that is not confirmed")
-    assert result(cli(*call, "--key-file", key, "--json"))["verdict"] == "inconclusive"
+    assert taken.words().startswith(f"'tuned-a' resembles '{NAMES['tuned-b']}', but that is not confirmed")
+    assert cli(*call, "--key-file", key, "--json").result()["verdict"] == "inconclusive"
     of_public = cli("scan", prints / "tuned-a.tgfp", "--registry", registry, "--key-file", key)
     assert (of_public.code, "another key" in of_public.err) == (2, True)
 
 
 def test_so_many_are_compared_in_full(scan: Any, kin: Path) -> None:
     for most in (1, 2, 4):
-        found = result(scan(kin / "coarse", "--compared", most, "--json"))
+        found = scan(kin / "coarse", "--compared", most, "--json").result()
         assert len(found["relatives"]) + len(found["others"]) == most
         assert found["relatives"][0]["entry"]["name"] == BASE
     assert scan(kin / "coarse", "--compared", 0).code == 2
@@ -191,7 +170,7 @@ def test_neither_the_order_of_entries_nor_threads_matter(
         for place in ("api.fingerprints", "api.auditing", "registry.search"):
             monkeypatch.setattr(f"tensorguard.{place}.processors", lambda count=threads: count)
         folder = make(tmp_path / str(threads), prints, *models)
-        found = result(cli("scan", kin / "blended", "--registry", folder, "--json"))
+        found = cli("scan", kin / "blended", "--registry", folder, "--json").result()
         for each in found["relatives"] + found["others"]:
             each["entry"].pop("added")
         answers.append(found)

@@ -6,35 +6,12 @@ import xml.etree.ElementTree as ET
 from pathlib import Path
 from typing import Any
 
-import pytest
-
-from support.commands import Answer, CommandLine
+from support.commands import CommandLine
 from support.kin_registry import BASE, make
 from support.validation import check_cyclonedx, check_sarif, check_spdx
 from tensorguard.fingerprint.file import read_fingerprint
 from tensorguard.registry.entry import Facts
 from tensorguard.registry.registry import Registry
-
-
-@pytest.fixture(scope="module")
-def registry(prints: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A registry that takes the base for Llama 3.2, its fine-tunes for somebody's, and a stranger for Mistral's."""
-    return make(tmp_path_factory.mktemp("known") / "registry", prints)
-
-
-@pytest.fixture
-def scan(cli: CommandLine, registry: Path) -> Any:
-    return lambda model, *more: cli("scan", model, "--registry", registry, *more)
-
-
-def words(answer: Answer) -> str:
-    return " ".join(answer.out.split())
-
-
-def result(answer: Answer) -> dict[str, Any]:
-    assert answer.code == 0, answer.err
-    found: dict[str, Any] = answer.json()["result"]
-    return found
 
 
 def test_every_form_is_written(scan: Any, kin: Path, tmp_path: Path) -> None:
@@ -53,17 +30,17 @@ def test_every_form_is_written(scan: Any, kin: Path, tmp_path: Path) -> None:
 def test_the_paper_s_families_are_a_second_opinion(
     cli: CommandLine, scan: Any, kin: Path, prints: Path, registry: Path, tmp_path: Path
 ) -> None:
-    assert result(scan(kin / "tuned-a", "--json"))["family"] is None
+    assert scan(kin / "tuned-a", "--json").result()["family"] is None
     saved = tmp_path / "families.json"
     assert cli("cluster", prints, "--bases", "base,stranger", "--save", saved).code == 0
-    said = words(scan(kin / "tuned-a", "--families", saved))
+    said = scan(kin / "tuned-a", "--families", saved).words()
     assert "Second opinion: the paper's families" in said
     assert "a second opinion: it tells architecture and size, not who was trained from whom" in said
-    opinion = result(scan(kin / "tuned-a", "--families", saved, "--json"))["family"]
+    opinion = scan(kin / "tuned-a", "--families", saved, "--json").result()["family"]
     assert opinion["nearest"] in ("base", "stranger")
     own = make(tmp_path / "own", prints, "base")
     (own / "families.json").write_bytes(saved.read_bytes())
-    assert result(cli("scan", kin / "tuned-a", "--registry", own, "--json"))["family"] == opinion
+    assert cli("scan", kin / "tuned-a", "--registry", own, "--json").result()["family"] == opinion
     assert scan(kin / "tuned-a", "--families", tmp_path / "none").code == 4
 
 

@@ -1,6 +1,7 @@
 """Every engine gives the same results in the same order, and the first error ends the rest."""
 
 import pytest
+from threadpoolctl import threadpool_limits
 
 from support.functions import blas_threads, refuse_seven, square
 from tensorguard.engines.base import Engine
@@ -19,8 +20,11 @@ def test_results_come_in_order(engine: Engine) -> None:
 
 
 @pytest.mark.parametrize("engine", ENGINES, ids=NAMES)
-def test_every_task_runs_with_blas_on_one_thread(engine: Engine) -> None:
-    assert set(engine.map(blas_threads, range(4))) == {1}
+def test_every_task_runs_with_blas_on_one_thread(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "2")  # of processes that are started
+    with threadpool_limits(2, user_api="blas"):
+        assert blas_threads(1) == 2
+        assert set(engine.map(blas_threads, range(4))) == {1}
 
 
 @pytest.mark.parametrize("engine", ENGINES, ids=NAMES)

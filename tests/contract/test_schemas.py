@@ -1,6 +1,5 @@
 """The published schemas: well-formed, strict to the last field, and met by what is written (the tests of commands check every --json)."""
 
-import copy
 import json
 import struct
 from collections.abc import Iterator
@@ -11,7 +10,7 @@ import jsonschema
 import pytest
 
 from support.checkpoints import llama, save
-from support.commands import SCHEMAS, CommandLine, check
+from support.commands import SCHEMAS, CommandLine, check, schema
 from support.kin import write
 
 ROOT = Path(__file__).parents[2]
@@ -58,16 +57,16 @@ def test_there_is_one_per_kind_and_the_readme_lists_it() -> None:
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_a_schema_is_valid_named_by_its_file_and_strict(path: Path) -> None:
-    schema = load(path)
-    jsonschema.Draft202012Validator.check_schema(schema)
+    document = load(path)
+    jsonschema.Draft202012Validator.check_schema(document)
     kind, _, number = path.stem.rpartition("-")
-    assert schema["$id"] == f"tensorguard/{kind}/{number}"
-    for part in parts(schema):
+    assert document["$id"] == f"tensorguard/{kind}/{number}"
+    for part in parts(document):
         if isinstance(part.get("properties"), dict) and part.get("type") == "object":
             assert part["additionalProperties"] is False
             assert part["required"] == list(part["properties"])
         if "$ref" in part:
-            assert part["$ref"].removeprefix("#/$defs/") in schema["$defs"]
+            assert part["$ref"].removeprefix("#/$defs/") in document["$defs"]
 
 
 @pytest.fixture
@@ -106,7 +105,7 @@ def renamed(document: Any, free: int = 0) -> Iterator[Any]:
     if isinstance(document, dict):
         for key, value in document.items():
             if not free:
-                yield {f"{name}x" if name == key else name: copy.deepcopy(each) for name, each in document.items()}
+                yield {f"{name}x" if name == key else name: each for name, each in document.items()}
             for changed in renamed(value, max(free - 1, FREE.get(key, 0) if isinstance(value, dict) else 0)):
                 yield {**document, key: changed}
     elif isinstance(document, list) and document:
@@ -121,7 +120,6 @@ def test_everything_written_meets_its_schema_and_no_field_could_be_renamed(docum
         named = name or document["schema"].removeprefix("tensorguard/")
         count = 0
         for changed in renamed(document):
-            with pytest.raises(jsonschema.ValidationError):
-                check(changed, named)
+            assert not schema(named).is_valid(changed)
             count += 1
         assert count >= 15

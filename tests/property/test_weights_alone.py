@@ -9,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from safetensors.numpy import save_file
+from threadpoolctl import threadpool_limits
 
 from support.checkpoints import MAKERS, Arrays, config, llama, save, save_gguf
 from tensorguard.api.fingerprints import Settings, fingerprint_many, fingerprint_model
@@ -138,7 +139,8 @@ def test_workers_and_engines(tmp_path: Path, model) -> None:
     folders = [save(tmp_path / name, tensors, architecture) for name in "ab"]
     how = Settings(extended=True)
     for workers in (1, 2, 5):
-        assert content(fingerprint_model(folders[0], settings=how, workers=workers)) == expected
+        with threadpool_limits(workers, user_api="blas"):
+            assert content(fingerprint_model(folders[0], settings=how, workers=workers)) == expected
     if architecture == "llama":  # worker processes take a second to start
         for workers in (1, 2):
             many = fingerprint_many(folders, tmp_path / f"out{workers}", settings=how, workers=workers, memory=10**10)

@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import jsonschema
+import jsonschema_rs
 import pytest
 
 from tensorguard.cli.main import run
@@ -31,6 +31,16 @@ class Answer:
         document = json.loads(self.out)
         check(document)
         return document
+
+    def words(self) -> str:
+        """What was printed, on one line."""
+        return " ".join(self.out.split())
+
+    def result(self) -> dict[str, Any]:
+        """The result of a command that went well."""
+        assert self.code == 0, self.err
+        found: dict[str, Any] = self.json()["result"]
+        return found
 
 
 class CommandLine:
@@ -54,12 +64,11 @@ def program(*arguments: object, **environment: str) -> Answer:
 
 
 @cache
-def schema(name: str) -> dict[str, Any]:
-    """A published schema: `compare/1`, ..."""
-    return json.loads((SCHEMAS / f"{name.replace('/', '-')}.json").read_bytes())
+def schema(name: str) -> jsonschema_rs.Draft202012Validator:
+    """The validator of a published schema: `compare/1`, ..."""
+    return jsonschema_rs.Draft202012Validator(json.loads((SCHEMAS / f"{name.replace('/', '-')}.json").read_bytes()))
 
 
 def check(document: Any, name: str = "") -> None:
     """Validate a document against the schema that it names, or against another."""
-    wanted = schema(name or document["schema"].removeprefix("tensorguard/"))
-    jsonschema.Draft202012Validator(wanted).validate(document)
+    schema(name or document["schema"].removeprefix("tensorguard/")).validate(document)

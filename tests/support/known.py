@@ -16,6 +16,7 @@ def parent(seed: int) -> ToyModel:
     return toy_model(seed, depth=1)
 
 
+@cache
 def known(seed: int, name: str = "", *, tuning: float = 0.0, shared: int = 0, key: str = "public") -> Fingerprint:
     """The fingerprint of a toy model, or of one tuned from it by noise of `tuning` times its weights' size.
 

@@ -9,6 +9,7 @@ from tensorguard.licences.audit import Finding
 from tensorguard.licences.checks import findings
 from tensorguard.licences.claim import Claim
 from tensorguard.licences.claims import Claims
+from tensorguard.licences.declared import Directory
 from tensorguard.licences.obligations import obligations
 from tensorguard.licences.relicensed import binding
 from tensorguard.lineage.mixture import Mixture
@@ -29,7 +30,7 @@ def found(said: Claims, *known: Entry) -> tuple[Finding, ...]:
     declared = Claims(
         (Claim("base_model", known[0].name, "README.md: base_model"), *said.claims), said.card, said.files, said.texts
     )
-    return findings(declared, derived, binding(obligations(derived, known), known), known)
+    return findings(declared, derived, binding(obligations(derived, known), known), Directory(known))
 
 
 def rules(said: Claims, *known: Entry, notes: bool = False) -> list[str]:
@@ -135,7 +136,7 @@ def test_a_sibling_is_no_proof() -> None:
     derived = scan(relative(sibling, "derived", "fine-tuned"))
     for said, expected in (("org/free", "warning"), ("org/unheard-of", "error"), ("other/tuned", "error")):
         declared = claims("# mine", licence="mit", base_model=said)
-        every = findings(declared, derived, obligations(derived, (base, sibling)), (base, sibling))
+        every = findings(declared, derived, obligations(derived, (base, sibling)), Directory((base, sibling)))
         assert [each.severity for each in every if each.rule == "TG204"] == [expected], said
 
 
@@ -145,7 +146,10 @@ def test_what_may_be_training_on_like_data_is_no_proof() -> None:
     for method, expected in (("sparse", "warning"), ("linear", "error")):
         found = scan(relative(base), relative(other), parents=Mixture(method, None, parents=weights))
         every = findings(
-            claims("# mine", licence="mit", base_model="org/free"), found, obligations(found, (base, other)), (base, other)
+            claims("# mine", licence="mit", base_model="org/free"),
+            found,
+            obligations(found, (base, other)),
+            Directory((base, other)),
         )
         assert [each.severity for each in every if each.rule == "TG204"] == [expected], method
 
@@ -153,5 +157,5 @@ def test_what_may_be_training_on_like_data_is_no_proof() -> None:
 def test_each_duty_is_named_once() -> None:
     twice = scan(relative(LLAMA), relative(entry("org/llama-too", "llama3.2")))
     known = [each.entry for each in twice.relatives]
-    every = [each.rule for each in findings(claims("# x", licence="mit"), twice, obligations(twice, known), known)]
+    every = [each.rule for each in findings(claims("# x", licence="mit"), twice, obligations(twice, known), Directory(known))]
     assert every.count("TG302") == every.count("TG203") == 1

@@ -24,7 +24,7 @@ FROM_BASE = scan(relative(BASE, "derived", "fine-tuned"), others=(relative(OTHER
 
 def rules(said: Claims, found: Scan = FROM_BASE, *, shapes: Shapes | None = None, also: bool = False) -> list[str]:
     """The rules that are broken, those of licences apart."""
-    every = [each.rule for each in findings(said, found, (), KNOWN, shapes)]
+    every = [each.rule for each in findings(said, found, (), Directory(KNOWN), shapes)]
     return every if also else [rule for rule in every if not rule.startswith(("TG2", "TG907", "TG905"))]
 
 
@@ -52,7 +52,7 @@ def test_a_mirror_confirms_and_never_accuses(name: str) -> None:
 
 
 def test_a_declared_base_that_the_weights_contradict() -> None:
-    found = findings(claims(base_model="org/other"), FROM_BASE, (), KNOWN)
+    found = findings(claims(base_model="org/other"), FROM_BASE, (), Directory(KNOWN))
     first = found[0]
     assert (first.rule, first.severity, first.where) == ("TG101", "error", "README.md")
     assert "independent of it" in first.message
@@ -67,7 +67,7 @@ def test_one_of_two_declared_bases_is_wrong() -> None:
 def test_no_base_is_declared() -> None:
     assert rules(claims()) == ["TG102"]
     assert rules(claims(), scan(relative(BASE, "related")))[0] == "TG102"
-    assert findings(claims(), scan(relative(BASE, "related")), (), KNOWN)[0].severity == "warning"
+    assert findings(claims(), scan(relative(BASE, "related")), (), Directory(KNOWN))[0].severity == "warning"
     assert rules(claims(), scan(relative(BASE, "identical"))) == ["TG102"]
 
 
@@ -108,7 +108,7 @@ def test_only_components() -> None:
     shared = scan(relative(BASE, "shares-components"))
     for said in (claims(base_model="org/base"), claims(), claims(base_model="org/unheard-of")):
         assert rules(said, shared) in (["TG109", "TG903"], ["TG109", "TG901", "TG903"])
-    assert "not declared: embeddings" in findings(claims(), shared, (), KNOWN)[0].message
+    assert "not declared: embeddings" in findings(claims(), shared, (), Directory(KNOWN))[0].message
 
 
 def test_an_adapter_on_another_base() -> None:
@@ -141,7 +141,7 @@ def test_a_much_closer_relative() -> None:
         ("quantized", ("same-weights",), []),
         ("quantized", ("derived", "fine-tuned"), ["TG105"]),
         ("quantized", ("derived", "layers", "continued"), ["TG105"]),
-        ("adapter", ("derived", "adapter"), []),
+        ("adapter", ("derived", "adapter"), ["TG105"]),
         ("adapter", ("same-weights",), ["TG105"]),
         ("merge", ("derived", "fine-tuned"), []),
         ("something else", ("derived", "fine-tuned"), []),
@@ -149,6 +149,40 @@ def test_a_much_closer_relative() -> None:
 )
 def test_the_relation(said: str, shown: tuple[str, ...], expected: list[str]) -> None:
     assert rules(claims(base_model="org/base", relation=said), scan(relative(BASE, *shown))) == expected
+
+
+def test_whole_weights_are_no_adapter_and_an_adapter_is_one() -> None:
+    said = claims(base_model="org/base", relation="adapter")
+    found = findings(said, FROM_BASE, (), Directory(KNOWN))[0]
+    assert (found.rule, found.shown) == ("TG105", "the files hold whole weights, and no adapter")
+    files = Claim("adapter", "LORA", "adapter_config.json: peft_type")
+    assert rules(Claims((*said.claims, files))) == []
+
+
+@pytest.mark.parametrize(("distance", "expected"), [(0.0066, ["TG105"]), (0.009, []), (0.09, []), (None, [])])
+def test_rounding_to_eight_bits_is_no_training_and_four_may_hide_one(distance: float | None, expected: list[str]) -> None:
+    rounded = scan(relative(BASE, "derived", "quantised", distance=distance))
+    assert rules(claims(base_model="org/base", relation="finetune"), rounded) == expected
+    assert rules(claims(base_model="org/base", relation="quantized"), rounded) == []
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        ("org/other", ["TG111"]),
+        ("https://huggingface.co/org/other", ["TG111"]),
+        ("org/base", []),
+        ("mirror/other", []),
+        ("/home/me/org/other", []),
+        ("other", []),
+        ("./other", []),
+    ],
+)
+def test_what_the_configuration_lets_slip_is_held_against_the_weights(said: str, expected: list[str]) -> None:
+    origin = Claim("origin", said, "config.json: _name_or_path")
+    assert rules(Claims((*claims(base_model="org/base").claims, origin))) == expected
+    declared = rules(Claims((*claims(base_model="org/other").claims, origin)))
+    assert declared == ["TG101"]  # once is enough
 
 
 def mixed(**more: Any) -> Scan:

@@ -46,6 +46,19 @@ def test_a_wide_table_comes_in_pieces_that_begin_with_its_first_column(width: in
     assert max(map(len, text.splitlines())) <= width
 
 
+def test_a_name_too_wide_for_its_column_is_broken_where_its_parts_meet() -> None:
+    rows = [["sentence-transformers/all-MiniLM-L6-v2", "MiniLM, a family of models", "x" * 40], ["a-fine-tuned one", "b", "c"]]
+    text = plain(Document("compare", "t", "s", {}, tables=[Table("", ("name", "family", "rest"), rows)]), 60)
+    lines = [line[:18].rstrip() for line in text.splitlines()]
+    assert [line for line in lines if line.startswith(("sent", "trans", "all", "Mini", "L6"))] == [
+        "sentence-",
+        "transformers/all-",
+        "MiniLM-L6-v2",
+    ]
+    assert "".join(text.split()).count("x") == 40
+    assert max(map(len, text.splitlines())) <= 60
+
+
 def test_numbers() -> None:
     assert [number(value) for value in (0, 1234567, 0.000012345, 12.3456, -1.0)] == [
         "0",

@@ -152,6 +152,18 @@ def test_a_passthrough_merge_is_a_map_of_blocks() -> None:
     ]
 
 
+@pytest.mark.parametrize("moved", [0, 1])
+def test_a_merge_that_took_blocks_of_the_model_is_no_parent(moved: int) -> None:
+    merged = stacked([(B, 0)] * moved + [(B, 0), (B, 1), (A, 2), (A, 3)])
+    found = mixture(sketched(A), {"base": sketched(BASE), "merged": sketched(merged)})
+    assert (found.method, weights(found)) == ("single", {"base": 1.0})
+    assert "blocks 2, 3 are those of 'merged', unchanged: one of the two models took them from the other" in found.notices
+    beside = mixture(
+        sketched(stacked([(A, 0), (A, 1), (A, 2), (random_model(7), 3)])), {"a": sketched(A), "b": sketched(random_model(7))}
+    )
+    assert (beside.method, weights(beside)) == ("passthrough", {"a": 0.75, "b": 0.25})
+
+
 def test_blocks_that_moved_are_found_where_they_are_from() -> None:
     sources = [(A, 0), (A, 1), (A, 2), (B, 1), (B, 2), (B, 3), (B, 4), (B, 5)]
     found = mixture(sketched(stacked(sources)), CANDIDATES, "base")

@@ -88,18 +88,39 @@ def test_damage_in_the_middle_is_one_clear_error_or_listed(tmp_path: Path) -> No
     assert [name for name, _ in registry.damage()][:1] == [""]
 
 
-def test_a_row_that_holds_nonsense_is_one_clear_error(tmp_path: Path) -> None:
-    for change in ("facts = '[1, 2]'", "facts = 'x'", "origin = 'elsewhere'", "name = x'ff'", "added = x'00'"):
-        folder = made(tmp_path / change.replace("/", ""))
-        with sqlite3.connect(folder / DATABASE) as database:
-            database.execute(f"UPDATE entry SET {change}")
-        with Registry(folder) as registry, pytest.raises(InputError):
-            list(registry.entries())
-    folder = made(tmp_path / "vectors")
+def test_rows_that_hold_nonsense_are_left_out_named_and_can_be_removed(tmp_path: Path) -> None:
+    folder = made(tmp_path / "known", 9)
+    changes = (
+        "facts = '[1, 2]'",
+        "facts = 'x'",
+        "origin = 'elsewhere'",
+        "added = x'00'",
+        "fingerprint = '../x'",
+        "name = x'ff'",
+    )
     with sqlite3.connect(folder / DATABASE) as database:
-        database.execute("UPDATE vector SET numbers = x'00'")
-    with Registry(folder) as registry, pytest.raises(InputError, match="vector"):
-        registry.search(known(1))
+        for number, change in enumerate(changes):
+            database.execute(f"UPDATE entry SET {change} WHERE name = 'model-{number}'")
+        database.execute("UPDATE vector SET numbers = x'00' WHERE entry = (SELECT id FROM entry WHERE name = 'model-6')")
+    sound = ["model-6", "model-7", "model-8"]
+    with Registry(folder) as registry:
+        assert [entry.name for entry in registry.entries()] == ["model-4", *sound]
+        assert len(registry.notices) == 5
+        hits = registry.search(known(6), 9)
+        assert (hits[0].entry.name, sorted(hit.entry.name for hit in hits)) == ("model-6", ["model-4", *sound])
+        assert registry.find("model-1") is None
+        with pytest.raises(InputError, match="'model-1' is malformed"):
+            registry.entry("model-1")
+        told = " ".join(f"{name}: {error}" for name, error in registry.damage())
+        assert all(name in told for name in ("'model-0'", "'model-1'", "'model-2'", "'model-3'", "model-4: ", "'model-6'"))
+        assert "'model-7'" not in told
+        registry.add(known(1), Facts(), name="model-1")
+        assert [registry.remove(f"model-{number}") for number in (0, 2, 3, 4, 6)] == [1] * 5
+        with registry._database.writing() as connection:
+            connection.execute("DELETE FROM entry WHERE name = x'ff'")
+    with Registry(folder) as registry:
+        assert ([entry.name for entry in registry.entries()], registry.notices) == (["model-1", "model-7", "model-8"], ())
+        assert list(registry.damage()) == []
 
 
 def test_what_was_killed_while_it_was_made_can_be_made(tmp_path: Path) -> None:

@@ -24,6 +24,7 @@ def list_(
     unverified: bool = typer.Option(False, "--unverified", help="Only claims that were never computed from weights here."),
     folder: Path | None = REGISTRY,
     as_json: bool = JSON,
+    quiet: bool = QUIET,
 ) -> None:
     """List what the registry knows.
 
@@ -32,19 +33,21 @@ def list_(
     tensorguard registry list --family "Llama 3.1" --unverified
     """
     from tensorguard.errors import utf8
+    from tensorguard.progress import counted
     from tensorguard.registry.registry import Registry
     from tensorguard.reports.registry import listed
 
     place = registry_folder(folder)
     wanted = {"family": family, "licence": licence}
-    with Registry(place) as opened:
+    with Registry(place) as opened, progress(quiet=quiet) as listener:
         entries = [
             entry
-            for entry in opened.entries()
+            for entry in counted(opened.entries(), "entries", opened.count(None), listener)
             if not (unverified and entry.verified)
             and all(text is None or getattr(entry.facts, fact).casefold() == text.casefold() for fact, text in wanted.items())
         ]
-    deliver(listed(entries, utf8(place), {**wanted, "unverified": unverified}), [], as_json=as_json)
+        document = listed(entries, utf8(place), {**wanted, "unverified": unverified}, opened.notices)
+    deliver(document, [], as_json=as_json)
 
 
 def show(
@@ -98,6 +101,7 @@ def export(
     with_key: bool = typer.Option(False, "--with-key", help="Also fingerprints under secret keys; never the keys themselves."),
     folder: Path | None = REGISTRY,
     as_json: bool = JSON,
+    quiet: bool = QUIET,
 ) -> None:
     """Write entries and their fingerprints to one file, for others to import; the same registry gives the same bytes.
 
@@ -110,9 +114,10 @@ def export(
     from tensorguard.reports.registry import exported
 
     place = registry_folder(folder)
-    with Registry(place) as opened:
-        written, left_out, size = run(opened, file, names or (), keyed=with_key)
-    deliver(exported(written, utf8(file), size, left_out, utf8(place)), [], as_json=as_json)
+    with Registry(place) as opened, progress(quiet=quiet) as listener:
+        written, left_out, size = run(opened, file, names or (), keyed=with_key, progress=listener)
+        document = exported(written, utf8(file), size, left_out, utf8(place), opened.notices)
+    deliver(document, [], as_json=as_json)
 
 
 def diff(

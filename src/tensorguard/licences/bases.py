@@ -6,7 +6,7 @@ from typing import Literal
 
 from tensorguard.errors import quote
 from tensorguard.licences.claims import Claims
-from tensorguard.licences.declared import Declared, Directory, declared_bases, means
+from tensorguard.licences.declared import Declared, Directory, Names, declared_bases, means, recorded_origins
 from tensorguard.lineage.scan import Relative, Scan
 from tensorguard.lineage.verdict import LINKED
 from tensorguard.registry.catalogue import known as of_catalogue
@@ -33,9 +33,14 @@ class Base:
     relative: Relative | None
 
 
-def bases(claims: Claims, scan: Scan, known: Directory) -> tuple[Base, ...]:
+def bases(claims: Claims, scan: Scan, known: Names) -> tuple[Base, ...]:
     """Return what the weights say of every declared base, in the model's own order."""
     return tuple(_judged(each, scan) for each in declared_bases(claims, known))
+
+
+def origins(claims: Claims, scan: Scan, known: Names) -> tuple[Base, ...]:
+    """Return what the weights say of the known models that the model is recorded to be saved from."""
+    return tuple(_judged(each, scan) for each in recorded_origins(claims, known))
 
 
 def _judged(declared: Declared, scan: Scan) -> Base:
@@ -63,7 +68,7 @@ def is_itself(relative: Relative, claims: Claims) -> bool:
     return same and any(Directory([relative.entry]).matching(name)[0] for name in claims.values("name"))
 
 
-def kin_of_record(relative: Relative, found: Sequence[Base], known: Directory) -> bool:
+def kin_of_record(relative: Relative, found: Sequence[Base], known: Names) -> bool:
     """Say whether what is recorded of descents explains a relative: it is an ancestor or a descendant of a declared base.
 
     Facts of registry and catalogue count here, which is what people say: they can only explain a link that was measured.
@@ -77,7 +82,7 @@ def kin_of_record(relative: Relative, found: Sequence[Base], known: Directory) -
     )
 
 
-def doubtful(scan: Scan, found: Sequence[Base], known: Directory) -> frozenset[str]:
+def doubtful(scan: Scan, found: Sequence[Base], known: Names) -> frozenset[str]:
     """Return the names of relatives that may be siblings rather than ancestors, where weights do not tell which came first.
 
     These are undeclared ones that are only `related`, or that are recorded as made of a declared base, or parents of what may be a sparse
@@ -96,7 +101,7 @@ def doubtful(scan: Scan, found: Sequence[Base], known: Directory) -> frozenset[s
     return frozenset(names)
 
 
-def lineage_of(name: str, known: Directory) -> Iterator[str]:
+def lineage_of(name: str, known: Names) -> Iterator[str]:
     """Yield the names of a model's known ancestors, nearest first, as registry and catalogue have them."""
     seen, next_ones = {name}, [name]
     for _ in range(_LONGEST_CHAIN):
@@ -105,7 +110,7 @@ def lineage_of(name: str, known: Directory) -> Iterator[str]:
         yield from dict.fromkeys(next_ones)
 
 
-def _parents(name: str, known: Directory) -> tuple[str, ...]:
+def _parents(name: str, known: Names) -> tuple[str, ...]:
     found, exact = known.matching(name)
     parents = [parent for each in found if exact for parent in each.facts.parents]
     facts = of_catalogue(name)

@@ -1,13 +1,13 @@
-"""Whether the model comes from where it says it comes from: TG101 to TG104, TG107 to TG110, and what cannot be known of it."""
+"""Whether the model comes from where it says it comes from: TG101 to TG104, TG107 to TG111, and what cannot be known of it."""
 
 import itertools
 from collections.abc import Iterator, Sequence
 
 from tensorguard.errors import quote
 from tensorguard.licences.audit import Finding, Severity
-from tensorguard.licences.bases import Base, called, is_itself, kin_of_record
+from tensorguard.licences.bases import Base, called, is_itself, kin_of_record, origins
 from tensorguard.licences.claims import Claims
-from tensorguard.licences.declared import Directory, means
+from tensorguard.licences.declared import Names, means
 from tensorguard.licences.rules import broken
 from tensorguard.lineage.scan import Relative, Scan
 from tensorguard.lineage.verdict import LINKED
@@ -22,10 +22,11 @@ _COMPARED_FILES = ("README.md", "adapter_config.json", "mergekit_config.yml")
 """Files that should name the same base; GGUF files may name their source's base."""
 
 
-def descent(claims: Claims, scan: Scan, found: Sequence[Base], known: Directory) -> Iterator[Finding]:
+def descent(claims: Claims, scan: Scan, found: Sequence[Base], known: Names) -> Iterator[Finding]:
     """Yield what is wrong with the declared descent."""
     for base in found:
         yield from _of_base(base, scan)
+    yield from _origins(claims, scan, found, known)
     relative = _parent(scan)
     if relative is not None and not is_itself(relative, claims):
         yield from _undeclared(relative, claims, scan, found, known)
@@ -66,7 +67,17 @@ def _of_base(base: Base, scan: Scan) -> Iterator[Finding]:
         )
 
 
-def _undeclared(relative: Relative, claims: Claims, scan: Scan, found: Sequence[Base], known: Directory) -> Iterator[Finding]:
+def _origins(claims: Claims, scan: Scan, found: Sequence[Base], known: Names) -> Iterator[Finding]:
+    """Yield what the configuration lets slip and the weights contradict, if that is not declared as well."""
+    for each in origins(claims, scan, known):
+        name, source = each.declared.name, each.declared.sources[0]
+        if each.status == "contradicted" and not any(means(name, base.declared.name) for base in found):
+            message = f"the model was saved from {quote(name)} by its own account, and the weights are independent of it"
+            claimed = f"{source}: {quote(name)}"
+            yield broken("TG111", message, shown=_instead(scan), claimed=claimed, where=source.partition(": ")[0])
+
+
+def _undeclared(relative: Relative, claims: Claims, scan: Scan, found: Sequence[Base], known: Names) -> Iterator[Finding]:
     """Yield what is wrong if the best relative is not declared."""
     name, shown = called(relative.entry), _instead(scan)
     related: Severity | None = "warning" if relative.lineage.verdict == "related" else None
@@ -118,7 +129,7 @@ def _hint(claims: Claims, relative: Relative) -> str:
     return "no file names a base"
 
 
-def _parts(claims: Claims, scan: Scan, found: Sequence[Base], known: Directory) -> Iterator[Finding]:
+def _parts(claims: Claims, scan: Scan, found: Sequence[Base], known: Names) -> Iterator[Finding]:
     """Yield the best of the models that only share components, if that is not declared."""
     sharing = [each for each in scan.relatives if each.lineage.verdict == "shares-components" and each.confirmed is not False]
     if sharing and not any(each.status == "components" for each in found) and not kin_of_record(sharing[0], found, known):

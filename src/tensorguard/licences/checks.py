@@ -11,19 +11,18 @@ from tensorguard.licences.check_duties import duties
 from tensorguard.licences.check_relation import relation
 from tensorguard.licences.check_terms import terms
 from tensorguard.licences.claims import Claims
-from tensorguard.licences.declared import Directory
+from tensorguard.licences.declared import Names
 from tensorguard.licences.obligations import Obligation
 from tensorguard.licences.rules import broken
 from tensorguard.licences.shapes import Shapes
 from tensorguard.lineage.scan import Scan
-from tensorguard.registry.entry import Entry
 
 _ACCUSING = ("TG101", "TG102", "TG103", "TG104", "TG110")
 _SAID = ("licence", "base_model", "merge_parent", "relation")
 
 
 def findings(
-    claims: Claims, scan: Scan, obligations: Sequence[Obligation], known: Sequence[Entry], shapes: Shapes | None = None
+    claims: Claims, scan: Scan, obligations: Sequence[Obligation], known: Names, shapes: Shapes | None = None
 ) -> tuple[Finding, ...]:
     """Return where claims and weights part, what is lacking, and what cannot be known; the worst first.
 
@@ -31,7 +30,7 @@ def findings(
         claims: What the model says of itself.
         scan: What its weights show.
         obligations: What its ancestors oblige to (`relicensed.binding`).
-        known: The registry's entries.
+        known: Who tells the registry's entries by name.
         shapes: The sizes of its weights; None if they were not looked at.
     """
     found = list(_all(claims, scan, obligations, known, shapes))
@@ -41,12 +40,11 @@ def findings(
 
 
 def _all(
-    claims: Claims, scan: Scan, obligations: Sequence[Obligation], known: Sequence[Entry], shapes: Shapes | None
+    claims: Claims, scan: Scan, obligations: Sequence[Obligation], known: Names, shapes: Shapes | None
 ) -> Iterator[Finding]:
-    names = Directory(known)
-    declared = bases(claims, scan, names)
-    unsure = doubtful(scan, declared, names)
-    yield from descent(claims, scan, declared, names)
+    declared = bases(claims, scan, known)
+    unsure = doubtful(scan, declared, known)
+    yield from descent(claims, scan, declared, known)
     yield from relation(claims, scan, declared)
     if any(claims.of(field) for field in _SAID) or claims.card or claims.texts:
         yield from terms(claims, obligations, unsure)

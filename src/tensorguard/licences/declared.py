@@ -3,16 +3,20 @@
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Protocol
 
 from tensorguard.licences.claim import Claim
 from tensorguard.licences.claims import Claims
 from tensorguard.registry.catalogue import known
 from tensorguard.registry.entry import Entry
+from tensorguard.registry.registry import Registry
 
 _HOST = re.compile(r"^(?:https?://)?(?:www\.)?(?:huggingface\.co|hf\.co)/(?:models/)?|^hf://", re.IGNORECASE)
 _VIEW = re.compile(r"/(?:tree|blob|resolve|raw)/.*$|@[\w.-]+$")
 _PACKAGING = re.compile(r"(?:-(?:gguf|gptq|awq|exl2|mlx|bnb|hf|bf16|fp16|fp8|int8|int4|[48]-?bit|unsloth))+$")
 """Endings of repositories that hold another's weights in another form."""
+_PIECES = re.compile("[a-z0-9.]+")
+"""Parts of a key that stand in every name that comes down to it, in this order and in some case."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +37,15 @@ class Declared:
     exact: bool
 
 
+class Names(Protocol):
+    """Tells which known models a name means."""
+
+    def matching(self, name: str) -> tuple[tuple[Entry, ...], bool]:
+        """Return the entries that a name means, and whether that is beyond doubt."""
+
+
 class Directory:
-    """A registry's entries by everything that they may be called; made once, asked often.
+    """Some entries by everything that they may be called.
 
     The best kind of agreement alone counts: the same repository (also by a name that the catalogue knows for it), the same name where one
     of the two has no publisher, and last names that agree but for publisher and packaging, which leaves doubt.
@@ -61,7 +72,28 @@ class Directory:
         return (_unique(found), True) if found else (_unique(self._alike.get(_key(own), [])), False)
 
 
-def declared_bases(claims: Claims, known: Directory) -> tuple[Declared, ...]:
+class Lookup:
+    """A registry's entries by name: of each name asked for, those that it may mean are looked up."""
+
+    def __init__(self, registry: Registry) -> None:
+        self._registry = registry
+        self._found: dict[str, tuple[tuple[Entry, ...], bool]] = {}
+
+    def matching(self, name: str) -> tuple[tuple[Entry, ...], bool]:
+        """See `Directory.matching`."""
+        if name not in self._found:
+            facts = known(repository(name))
+            names = (repository(name), *((facts.repository, *facts.aliases) if facts else ()))
+            keys = dict.fromkeys(_key(each) for each in names)
+            self._found[name] = Directory(entry for key in keys if key for entry in self._of(key)).matching(name)
+        return self._found[name]
+
+    def _of(self, key: str) -> list[Entry]:
+        """Return the entries of which a name comes down to a key."""
+        return self._registry.called(_PIECES.findall(key), lambda name: _key(repository(name)) == key)
+
+
+def declared_bases(claims: Claims, known: Names) -> tuple[Declared, ...]:
     """Return the bases that a model declares, in its own order, each with the entries that it means."""
     said: dict[str, list[Claim]] = {}
     for each in (*claims.of("base_model"), *claims.of("merge_parent")):
@@ -70,6 +102,19 @@ def declared_bases(claims: Claims, known: Directory) -> tuple[Declared, ...]:
     for same in said.values():
         found, exact = known.matching(same[0].value)
         made.append(Declared(same[0].value, tuple(dict.fromkeys(each.source for each in same)), found, exact))
+    return tuple(made)
+
+
+def recorded_origins(claims: Claims, known: Names) -> tuple[Declared, ...]:
+    """Return the known models that files say the model was saved from or converted from, where a name leaves no doubt.
+
+    Paths of somebody's disk, which most of these are, mean nothing here.
+    """
+    made = []
+    for each in {repository(claim.value).casefold(): claim for claim in reversed(claims.of("origin"))}.values():
+        found, exact = known.matching(each.value) if re.fullmatch(r"[\w.-]+/[\w.-]+", repository(each.value)) else ((), False)
+        if exact:
+            made.append(Declared(each.value, (each.source,), found, exact))
     return tuple(made)
 
 

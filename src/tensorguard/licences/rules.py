@@ -101,6 +101,13 @@ _ALL = (
         "Give the true base with --base, or correct base_model_name_or_path.",
     ),
     Rule(
+        "TG111",
+        "origin-contradicted",
+        "note",
+        "A file says what the model was saved from, and the weights do not come from that.",
+        "Correct `_name_or_path` in config.json or the GGUF file's `general.source`, or say in the card what happened.",
+    ),
+    Rule(
         "TG201",
         "licence-missing",
         "warning",

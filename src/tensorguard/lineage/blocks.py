@@ -3,7 +3,7 @@
 For blocks that were disguised or moved to another basis see `lineage.alignment`; here weights have to be (nearly) the same numbers.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,6 +18,9 @@ CLEAR = 0.5
 
 DUST = 2e-4
 """Differences that rounding of the sketches makes."""
+
+COPIED, EVEN = 10.0, 2.0
+"""Blocks that were copied are so many times closer than those that were changed; these differ by up to this factor among themselves."""
 
 RELATED = 0.9
 """Relative difference from which on two blocks count as unrelated (unrelated ones of equal norm: 1)."""
@@ -59,6 +62,22 @@ def block_sources(child: Sketches, models: Mapping[str, Sketches]) -> tuple[Bloc
                     distances[name, other] = _difference(ours[stack, layer], matrices)
         found.append(_source(stack, layer, distances))
     return tuple(found)
+
+
+def common(blocks: Sequence[BlockSource]) -> tuple[str, str] | None:
+    """Return who has some of the model's blocks unchanged, and of whom all its blocks were made by change; None if that is not so.
+
+    A fine-tune looks so beside its base and a merge that took blocks of it, and so does a merge beside one of its parents and the other's
+    base: which of the two it is cannot be told.
+    """
+    parents = {block.parent for block in blocks}
+    if len(parents) != 2 or None in parents:
+        return None
+    apart = {parent: float(np.median([block.difference for block in blocks if block.parent == parent])) for parent in parents}
+    near, far = sorted(parents, key=lambda parent: apart[parent])
+    also = float(np.median([block.runner_up for block in blocks if block.parent == near]))
+    changed = apart[far] > COPIED * (apart[near] + DUST) and also < EVEN * apart[far]
+    return (str(near), str(far)) if changed else None
 
 
 def _source(stack: str, layer: int, distances: Mapping[tuple[str, int], float]) -> BlockSource:

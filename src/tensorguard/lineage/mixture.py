@@ -13,7 +13,7 @@ import numpy as np
 from tensorguard.errors import UsageError, quote
 from tensorguard.fingerprint.sketches import Place, Sketches
 from tensorguard.lineage import regression
-from tensorguard.lineage.blocks import BlockSource, block_sources
+from tensorguard.lineage.blocks import BlockSource, block_sources, common
 from tensorguard.lineage.collinearity import Collinear, collinear, inflation
 from tensorguard.lineage.matching import Matching, match
 from tensorguard.lineage.parents import Fit, Part, Weight
@@ -141,7 +141,10 @@ def mixture(child: Sketches, candidates: Mapping[str, Sketches], base: str | Non
         found = _fitted(child, candidates, base, matching, blocks)
     else:
         found = Mixture("none", base, blocks=blocks, left_out=matching.left_out)
-    if _passthrough(found):
+    shared = common(blocks)
+    if shared is not None:
+        found = _alone(found, shared[1])
+    elif _passthrough(found):
         found = _copied(found)
     named = {each.name for each in found.parents}
     found = replace(found, excluded=tuple(each for each in (*found.excluded, *strangers) if each.name not in named))
@@ -204,6 +207,11 @@ def _copied(found: Mixture) -> Mixture:
     return replace(found, base=None, base_weight=None, explained=1.0 - left, residual=float(np.sqrt(left)), scale=1.0,
                    roles=(), groups=(), layers=(),
                    collinear=(), condition=1.0, inflation=(), widened=0.0)  # fmt: skip
+
+
+def _alone(found: Mixture, name: str) -> Mixture:
+    """Return a mixture of one parent, where another model only has some of the same blocks."""
+    return replace(found, method="single", base=None, base_weight=None, parents=(Weight(name, 1.0, 0.0, 1.0, 1.0),), kindred=())
 
 
 def _single(fit: Fit, whole: Part) -> str:
@@ -280,6 +288,10 @@ def _notices(found: Mixture) -> Iterator[str]:
         yield f"matrices are {found.scale:.2f} times the sum: parents are missing, or the merge was spherical"
     if found.method in ("linear", "sparse") and found.widened > WIDE:
         yield f"the parents differ by little more than rounding does: intervals are up to {found.widened:.2f} wider for it"
+    shared = common(found.blocks)
+    if shared is not None:
+        layers = ", ".join(str(block.layer) for block in found.blocks if block.parent == shared[0])
+        yield f"blocks {layers} are those of {quote(shared[0])}, unchanged: one of the two models took them from the other"
     for group in found.collinear:
         told = ", ".join(quote(name) for name in group.names)
         yield f"{told} cannot be told apart: together {group.weight:.3f} ± {group.se:.3f}"

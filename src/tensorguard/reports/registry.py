@@ -16,7 +16,7 @@ _SHOWN = 16
 """Digits of a digest that tables show."""
 
 
-def listed(entries: Sequence[Entry], registry: str, filters: dict[str, Any]) -> Document:
+def listed(entries: Sequence[Entry], registry: str, filters: dict[str, Any], notices: Sequence[str] = ()) -> Document:
     """Return the document of `registry list`."""
     verified = sum(entry.verified for entry in entries)
     return Document(
@@ -25,6 +25,7 @@ def listed(entries: Sequence[Entry], registry: str, filters: dict[str, Any]) -> 
         summary=f"{_count(len(entries), 'entry', 'entries')}, {verified} verified.",
         result=entries,
         settings={"registry": registry, **filters},
+        notices=notices,
         tables=[_entries("Entries", entries)] if entries else [],
     )
 
@@ -153,7 +154,9 @@ def removed(counts: Sequence[tuple[str, int]], registry: str) -> Document:
     )
 
 
-def exported(entries: Sequence[Entry], path: str, size: int, left_out: Sequence[Entry], registry: str) -> Document:
+def exported(
+    entries: Sequence[Entry], path: str, size: int, left_out: Sequence[Entry], registry: str, notices: Sequence[str] = ()
+) -> Document:
     """Return the document of `registry export`."""
     return Document(
         kind="registry-export",
@@ -165,6 +168,7 @@ def exported(entries: Sequence[Entry], path: str, size: int, left_out: Sequence[
         skipped=[
             {"name": entry.name, "reason": f"of the secret key {entry.key}; --with-key takes it along"} for entry in left_out
         ],
+        notices=notices,
         tables=[_entries("Entries", entries)] if entries else [],
     )
 

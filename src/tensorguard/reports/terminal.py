@@ -1,9 +1,12 @@
 """A document as a person reads it in a terminal, by rich."""
 
+import re
 from collections.abc import Sequence
-from typing import Literal
+from typing import Any, Literal
 
+from rich.cells import cell_len
 from rich.console import Console, Group, RenderableType
+from rich.containers import Lines
 from rich.table import Table as RichTable
 from rich.text import Text
 from rich.tree import Tree
@@ -92,8 +95,27 @@ def _piece(
         heading = Text(printable(table.columns[index]), style="bold")
         shown.add_column(heading, justify=align, overflow="fold", min_width=needed[index])
     for row in texts:
-        shown.add_row(*(Text(row[index]) for index in columns))
+        shown.add_row(*(_Broken(row[index]) for index in columns))
     return shown
+
+
+class _Broken(Text):
+    """Text of a cell: a word that is wider than its column, such as a model's name, is broken where its parts meet."""
+
+    def wrap(self, console: Console, width: int, **options: Any) -> Lines:
+        """Return lines of at most `width` columns."""
+        fitting = re.sub(r"\S+", lambda word: _parted(word[0], width), self.plain)
+        return Text(fitting, style=self.style, end=self.end).wrap(console, width, **options)
+
+
+def _parted(word: str, width: int) -> str:
+    """Return a word over as many lines as it takes, each as long as parts that end with a `/` or the like allow."""
+    if cell_len(word) <= width:
+        return word
+    lines = [""]
+    for part in re.findall(r"[^-/_.:]*[-/_.:]+|[^-/_.:]+", word):
+        lines[len(lines) - 1 :] = [lines[-1] + part] if cell_len(lines[-1] + part) <= width else [lines[-1], part]
+    return "\n".join(lines).lstrip("\n")
 
 
 def _cell(cell: Cell) -> str:

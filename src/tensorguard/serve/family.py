@@ -3,7 +3,7 @@
 from tensorguard.errors import quote
 from tensorguard.registry.entry import Entry
 from tensorguard.registry.registry import Registry
-from tensorguard.reports.charts import Edge, Graph, Node
+from tensorguard.reports.charts import Edge, Graph, Node, Tone
 from tensorguard.reports.graph_layout import placed
 from tensorguard.serve.answers import Family, FamilyEdge, FamilyNode
 
@@ -79,15 +79,15 @@ class _Grown:
         self.complete &= room
         return room
 
-    def _entry(self, entry: Entry, tone: str = "linked") -> None:
+    def _entry(self, entry: Entry, tone: Tone = "linked") -> None:
         if entry.name.casefold() not in self._places:
             self._node(entry.name, _names(entry), tone, "" if entry.verified else "claim")
             self.known[-1] = True
 
-    def _node(self, label: str, names: tuple[str, ...], tone: str, tag: str) -> None:
+    def _node(self, label: str, names: tuple[str, ...], tone: Tone, tag: str) -> None:
         for name in names:
             self._places.setdefault(name.casefold(), len(self.nodes))
-        self.nodes.append(Node(label, tone, tag))  # type: ignore[arg-type]
+        self.nodes.append(Node(label, tone, tag))
         self.known.append(False)
 
     def _link(self, parent: str, child: Entry) -> None:
