@@ -121,3 +121,12 @@ def test_packed_weights_are_listed_and_said_never_taken_for_numbers(packer: str)
     assert view.unknown == ()
     assert any("not applied" in notice for notice in view.notices)
     assert sum("not decoded" in reason for _, reason in view.excluded) == 14
+
+
+def test_towers_without_end() -> None:
+    """Blocks of ever other names are looked at a few times, and then taken as they are."""
+    ones = np.ones(4, np.float32)
+    tensors = [MemoryTensor(f"vision_model.{n}a.layers.0.norm1.weight", ones) for n in range(300)]
+    view = canonical_view([*tensors, MemoryTensor("lm_head.weight", np.ones((4, 4), np.float32))], {}, "safetensors")
+    assert len(view.vectors) == 300
+    assert {v.stack for v in view.vectors} == {"vision"}

@@ -186,7 +186,7 @@ SETTINGS = {"hidden_size": 64, "vocab_size": 1310}
 FAMILIES = {
     "bert": ("MaskedLM", {}, {"QK", "VO", "DU"}),
     "t5": ("Seq2SeqLM", {"d_model": 64, "d_kv": 16, "d_ff": 48, "num_layers": 2}, {"QK", "VO", "DU"}),
-    "mamba": ("CausalLM", {}, set()),
+    "mamba": ("CausalLM", {}, {"VO", "DG", "GU"}),
     "falcon": ("CausalLM", {"new_decoder_architecture": True, "num_kv_heads": 2}, {"QK", "VO", "DU"}),
     "gemma2": ("CausalLM", {"head_dim": 16}, set(OPERATORS)),
     "mixtral": ("CausalLM", {"num_local_experts": 3}, set(OPERATORS)),
@@ -198,7 +198,7 @@ FAMILIES = {
             "num_key_value_heads": 4, "n_routed_experts": 4, "n_group": 1, "topk_group": 1, "moe_intermediate_size": 24,
             "first_k_dense_replace": 1,
         },
-        {"DU", "DG", "GU"},
+        {"QK", "VO", "DU", "DG", "GU"},
     ),
 }  # fmt: skip
 

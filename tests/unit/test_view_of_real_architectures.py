@@ -86,7 +86,7 @@ DECODERS: list[tuple[str, dict[str, Any], str, dict[str, int]]] = [
         "llama4",
         {**MOE, "gate": 10, "up": 10, "down": 10},
     ),
-    ("mamba", {}, "mamba", {"embed": 1, "ssm_in": 2, "ssm_x": 2, "ssm_dt": 2, "ssm_a": 2, "ssm_out": 2}),
+    ("mamba", {}, "mamba", {"embed": 1, "ssm_in": 2, "ssm_gates": 2, "ssm_x": 2, "ssm_dt": 2, "ssm_a": 2, "ssm_out": 2}),
 ]
 
 

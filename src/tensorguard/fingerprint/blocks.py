@@ -6,17 +6,27 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tensorguard.fingerprint.questions import FIXED_COLUMNS, ID_COLUMNS, WORD_COLUMNS
+from tensorguard.signals.latent import LatentSizes, latent_query_key, latent_value_output
 from tensorguard.signals.operators import OPERATORS, down_up, gate_up, query_key, value_output, without_identity
 from tensorguard.signals.unit_table import UnitTable
 from tensorguard.tensors.base import Float32
 from tensorguard.tensors.weight import Weight
 
-_ATTENTION, _GATED, _PLAIN = {"q", "k", "v", "o"}, {"gate", "up", "down"}, {"fc_in", "fc_out"}
+_GATED, _PLAIN = {"gate", "up", "down"}, {"fc_in", "fc_out"}
+_LATENT, _STATES = {"kv_a", "kv_b", "o"}, {"ssm_in", "ssm_gates", "ssm_b", "ssm_c", "ssm_out"}
+_KIND = {**dict.fromkeys({"q", "k", "v", "q_b", *_LATENT}, "attention"), **dict.fromkeys(_STATES, "state")}
+_PAIRS = (
+    ("QK", "ssm_c", "ssm_b"),
+    ("VO", "ssm_out", "ssm_in"),
+    ("DG", "ssm_out", "ssm_gates"),
+    ("GU", "ssm_gates", "ssm_in"),
+)
+"""Operators of a state space, and what they are products of."""
 _BASES = (FIXED_COLUMNS, WORD_COLUMNS, ID_COLUMNS)
 _LIKELY_HEADS = (128, 64)
 
-_Unit = tuple[str, int, int | None, bool]
-"""Stack, layer, expert, whether attention: what operators are made of together."""
+_Unit = tuple[str, int, int | None, str]
+"""Stack, layer, expert, kind: what operators are made of together."""
 
 Arrays = tuple[NDArray[np.int8], NDArray[np.float16], NDArray[np.float16]]
 
@@ -33,6 +43,7 @@ class Blocks:
         self._head = head
         self._index = {block: place for place, block in enumerate(blocks)}
         self._waiting: dict[_Unit, dict[str, Float32]] = {}
+        self._latent: dict[_Unit, int] = {}
         self._sums = [
             np.zeros((len(blocks), len(OPERATORS), columns.stop - columns.start, columns.stop - columns.start))
             for columns in _BASES
@@ -43,23 +54,29 @@ class Blocks:
     def take(self, weight: Weight, response: Float32) -> None:
         """Take a matrix's responses: W X of a reader, W^T X of a writer, float32 of shape (rows or d, columns).
 
-        A block's matrices come one after the other: what is not complete when the next block begins never will be (MLA).
+        A block's matrices come one after the other: what is not complete when the next block begins never will be.
         """
         if weight.layer is None:
             return
-        attention = weight.role in _ATTENTION
-        key = (weight.stack, weight.layer, weight.expert, attention)
+        key = (weight.stack, weight.layer, weight.expert, _KIND.get(weight.role, "neurons"))
         if self._waiting and next(iter(self._waiting))[:2] != key[:2]:
             self._waiting.clear()
+            self._latent.clear()
         held = self._waiting.setdefault(key, {})
         if not np.isfinite(response).all():  # it may have overflowed
             response = np.nan_to_num(response, nan=0, posinf=0, neginf=0)
         held[weight.role] = response
+        if weight.role == "kv_b":
+            self._latent[key] = weight.shape[1]
         roles = held.keys()
-        if attention and roles >= {"q", "k"}:
+        if roles >= {"q", "k"}:
             self._query_key(key, held.pop("q"), held.pop("k"))
-        if attention and roles >= {"v", "o"}:
+        if roles >= {"v", "o"}:
             self._value_output(key, held.pop("v"), held.pop("o"))
+        if roles >= _LATENT and roles & {"q", "q_b"}:
+            self._compressed(key, self._waiting.pop(key))
+        if key[3] == "state":
+            self._state(key, held, weight.role)
         if roles >= _GATED or roles >= _PLAIN:
             self._neurons(key, self._waiting.pop(key))
 
@@ -86,6 +103,23 @@ class Blocks:
         head = self._head_rows(key, len(O), len(V))
         if head:
             self._add(key, "VO", lambda c: value_output(V[:, c], O[:, c], len(V) // head))
+
+    def _compressed(self, key: _Unit, held: dict[str, Float32]) -> None:
+        """Latent attention."""
+        Q, A, B, O = held.get("q_b", held.get("q")), held["kv_a"], held["kv_b"], held["o"]  # noqa: E741
+        sizes = LatentSizes.of(len(Q), len(A), self._latent[key], len(B), len(O)) if Q is not None else None
+        if Q is not None and sizes is not None:
+            self._add(key, "QK", lambda c: latent_query_key(Q[:, c], A[:, c], B[:, c], sizes))
+            self._add(key, "VO", lambda c: latent_value_output(B[:, c], O[:, c], sizes))
+
+    def _state(self, key: _Unit, held: dict[str, Float32], came: str) -> None:
+        """Take what came last of a state space with what came before: every pair once."""
+        for operator, left, right in _PAIRS:
+            if came in (left, right) and left in held and right in held and len(held[left]) == len(held[right]):
+                self._product(key, operator, held[left], held[right])
+
+    def _product(self, key: _Unit, operator: str, left: Float32, right: Float32) -> None:
+        self._add(key, operator, lambda c: down_up(left[:, c], right[:, c]))
 
     def _neurons(self, key: _Unit, held: dict[str, Float32]) -> None:
         table = self.units[self._index[key[0], key[1]]]

@@ -32,7 +32,8 @@ SMALL = 4 * 2**20
 Block = tuple[str, int]
 """(stack, layer)."""
 
-_ATTENTION = frozenset({"q", "k", "v", "o"})
+_ATTENTION = frozenset({"q", "k", "v", "o", "q_a", "q_b", "kv_a", "kv_b", "ssm_in", "ssm_b", "ssm_c", "ssm_out"})
+"""Roles that make QK and VO, of attention, latent attention and state spaces."""
 _DEAR = 2**20
 """Numbers from which on reading the first rows is dear: where a matrix is stored by columns, or packed, all of it is read for them."""
 

@@ -15,7 +15,7 @@ from tensorguard.engines.base import Engine
 from tensorguard.fingerprint.sweep_tasks import Question
 from tensorguard.probes.anchors import ANCHOR_IDS, ANCHOR_WORDS, anchor_tokens
 from tensorguard.probes.rademacher import FIXED, Key, fixed_basis, response_inputs
-from tensorguard.signals.operators import READERS, WRITERS
+from tensorguard.signals.operators import COMPRESSED, READERS, WRITERS
 from tensorguard.signals.sample import SAMPLED
 from tensorguard.tensors.base import Float32
 from tensorguard.tensors.folding import Folding, Folds
@@ -65,6 +65,7 @@ class Questions:
         self._key = key
         self.width = stream_width(view.weights)
         self.anchors = _anchors(view, folds, anchor_tokens(key, words), self.width, engine)
+        self._first = {(w.stack, w.layer, w.expert, w.role): w for w in view.weights if w.role in COMPRESSED.values()}
         self._columns: Float32 = np.hstack([fixed_basis(key, self.width), self.anchors.rows.T])
         self._seen = lru_cache(maxsize=_FOLDABLE)(self._seen_through)
 
@@ -82,7 +83,25 @@ class Questions:
             forward = self._seen(weight.stack, weight.layer, weight.role, False)
         if inside and weight.role in WRITERS and rows == self.width:
             backward = self._seen(weight.stack, weight.layer, weight.role, True)
+        if inside and weight.role in COMPRESSED:
+            forward = self._compressed(weight)
         return Question(weight, self._key, forward, backward, inside and weight.role in SAMPLED and weight.expert is None)
+
+    def _compressed(self, weight: Weight) -> Float32 | None:
+        """Return what a matrix sees of the probes that another one compresses first (MLA), which is read once more for it.
+
+        The norm between them takes out any scale, so the compressed probes are brought to one.
+        """
+        first = self._first.get((weight.stack, weight.layer, weight.expert, COMPRESSED[weight.role]))
+        latent = weight.shape[1]
+        if first is None or first.shape[0] < latent or first.shape[1] != self.width:
+            return None
+        seen = self._seen(weight.stack, weight.layer, first.role, False)[:, : self._columns.shape[1]]
+        made = np.nan_to_num(first.rows(0, latent), nan=0, posinf=0, neginf=0) @ seen
+        scale = float(np.sqrt(np.mean(np.square(made[:, FIXED_COLUMNS], dtype=np.float64))))
+        fold = _fitting(self._folds.reader(weight.stack, weight.layer, weight.role), latent)
+        through = fold.onto(np.asarray(made / (scale or 1.0), np.float32))
+        return np.ascontiguousarray(np.hstack([through, response_inputs(self._key, latent)]))
 
     def _seen_through(self, stack: str, layer: int | None, role: str, writes: bool) -> Float32:
         fold = self._folds.writer(stack, layer, role) if writes else self._folds.reader(stack, layer, role)

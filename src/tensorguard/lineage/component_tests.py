@@ -16,14 +16,19 @@ from tensorguard.signals.null_draws import Test
 from tensorguard.signals.operator_evidence import FEWEST
 from tensorguard.signals.sample import sample_rows, sample_test
 from tensorguard.signals.traces import TRACES
+from tensorguard.tensors.ordering import LANGUAGE_STACKS
+from tensorguard.tensors.roles import SSM
 
 CORRELATED = {
     "embeddings": ("embed", "position", "token_type"),
-    "attention": ("q", "k", "v", "o", "qkv", "q_a", "q_b", "kv_a", "kv_b", "attention"),
+    "attention": ("q", "k", "v", "o", "qkv", "q_a", "q_b", "kv_a", "kv_b", "attention", *SSM),
     "mlp": ("gate", "up", "down", "gate_up", "fc_in", "fc_out", "ffn"),
     "head": ("lm_head",),
 }
-"""Roles of each component."""
+"""Roles of each component of the language model."""
+
+TOWERS = "towers"
+"""The component of what sees, hears or joins: two language models that share nothing may well look through the same eye."""
 
 
 Named = tuple[tuple[str, str, str], Test]
@@ -73,12 +78,17 @@ def anchor_tests(a: Sketches, b: Sketches) -> Iterator[Named]:
 
 
 def correlations(a: Sketches, b: Sketches, blocks: Pairs) -> tuple[tuple[MatrixPair, ...], list[Named]]:
-    """Return all pairs of matrices, and the tests of each component that can be made."""
+    """Return all pairs of matrices of the language models, and the tests of each component that can be made."""
     pairs = [(i, j) for i, j in paired_places(a, b, blocks) if _is_whole(a, i) and _is_whole(b, j)]
     compared: list[MatrixPair] = []
     tests: list[Named] = []
-    for name, roles in (("all", None), *CORRELATED.items()):
-        chosen = [(i, j) for i, j in pairs if roles is None or a.places[i].role in roles]
+    language = [(i, j) for i, j in pairs if a.places[i].stack in LANGUAGE_STACKS]
+    groups = {
+        "all": language,
+        **{name: [(i, j) for i, j in language if a.places[i].role in roles] for name, roles in CORRELATED.items()},
+        TOWERS: [(i, j) for i, j in pairs if a.places[i].stack not in LANGUAGE_STACKS],
+    }
+    for name, chosen in groups.items():
         if not chosen:
             continue
         first, second = (list(each) for each in zip(*chosen, strict=True))
@@ -86,7 +96,7 @@ def correlations(a: Sketches, b: Sketches, blocks: Pairs) -> tuple[tuple[MatrixP
         shapes = [(max(a.places[i].rows, b.places[j].rows), b.places[j].columns) for i, j in chosen]
         found = correlate(a.response[first], a.row_mean[first], b.response[second], b.row_mean[second], bases, shapes)
         tests.append((("correlation", "fixed", name), found.test))
-        if roles is None:
+        if name == "all":
             values = zip(chosen, found.cosines.tolist(), found.differences.tolist(), strict=True)
             compared = [MatrixPair(a.places[i].role, a.places[i].layer, b.places[j].layer, *both) for (i, j), *both in values]
     return tuple(compared), tests

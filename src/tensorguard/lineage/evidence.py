@@ -27,7 +27,7 @@ class NamedTest:
     Attributes:
         signal: `operators`, `reordered` (operators, blocks in any order), `anchors`, `correlation`, `sample` or `units`.
         basis: Of the residual stream; units have none and say `index`, samples `rows`, correlations say `fixed`.
-        component: `all`, `attention`, `mlp`, `embeddings` or `head`.
+        component: `all`, `attention`, `mlp`, `embeddings`, `head` or `towers`.
         test: The test. Of units: the count of equal numbers.
         corrected: log10 of its p-value times the number of tests of this pair of models (and of the models searched, and of looks
             at a sample that may have grown), at most 0.

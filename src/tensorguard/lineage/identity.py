@@ -12,6 +12,7 @@ from typing import Literal
 
 from tensorguard.errors import UsageError
 from tensorguard.fingerprint.base import Fingerprint, TensorDigest
+from tensorguard.tensors.ordering import LANGUAGE_STACKS
 
 Verdict = Literal["same-weights", "shares-components", "inconclusive"]
 
@@ -29,7 +30,7 @@ class RoleShare:
     """How much of one role is equal.
 
     Attributes:
-        role: The role.
+        role: The role; that of a vision, audio or other tower has the tower's name before it.
         equal: Weights of the first model that are in the second too.
         first: Weights of this role in the first model.
         second: In the second model.
@@ -79,7 +80,7 @@ def compare_identity(first: Fingerprint, second: Fingerprint) -> Identity:
             found[each.digest] -= 1
             equal.append(each)
     places = {(each.digest, each.layer) for each in theirs}
-    roles = dict.fromkeys(each.role for each in (*ours, *theirs))
+    roles = dict.fromkeys(_role(each) for each in (*ours, *theirs))
     return Identity(
         verdict=_verdict(first, second, equal),
         equal=len(equal),
@@ -114,4 +115,8 @@ def _evidence(digests: Sequence[TensorDigest]) -> list[TensorDigest]:
 
 
 def _count(digests: Sequence[TensorDigest], role: str) -> int:
-    return sum(each.role == role for each in digests)
+    return sum(_role(each) == role for each in digests)
+
+
+def _role(each: TensorDigest) -> str:
+    return each.role if each.stack in LANGUAGE_STACKS else f"{each.stack} {each.role}"

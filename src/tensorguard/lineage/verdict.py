@@ -6,9 +6,9 @@ from typing import Literal
 
 from tensorguard.fingerprint.base import Fingerprint
 from tensorguard.lineage.calibration import ALARM, OPERATOR_EXCESS, OWN_BLOCKS, SHARED_BASIS, SMALLEST_DERIVED
-from tensorguard.lineage.component_tests import CORRELATED
+from tensorguard.lineage.component_tests import CORRELATED, TOWERS
 from tensorguard.lineage.evidence import Evidence, NamedTest, evidence
-from tensorguard.lineage.identity import Identity, compare_identity
+from tensorguard.lineage.identity import Identity, RoleShare, compare_identity
 from tensorguard.lineage.kinds import Direction, Kind, direction, kinds
 
 Verdict = Literal["identical", "same-weights", "derived", "related", "shares-components", "independent", "inconclusive"]
@@ -30,7 +30,7 @@ class Component:
     """What is known about one component.
 
     Attributes:
-        name: `embeddings`, `attention`, `mlp` or `head`.
+        name: `embeddings`, `attention`, `mlp` or `head` of the language model, or `towers`: all else that sees, hears or joins.
         status: `same`: all its trained matrices are equal; `linked`: not independent; `independent`: every effect tested lies below
             the smallest that counts; else `inconclusive`.
         effect: The largest excess over the null of its tests, all bases; None if none could be made.
@@ -94,7 +94,10 @@ def compare_lineage(first: Fingerprint, second: Fingerprint, searched: int = 1) 
         certain = identity is not None and identity.equal > 0
         return Lineage(verdict, (), "unknown", 0.0, "certain" if certain else "none", None, (), None, identity)
     found = evidence(first.sketches, second.sketches, searched)
-    components = tuple(_component(name, found, identity) for name in COMPONENTS)
+    towers = any(each.component == TOWERS for each in found.tests) or any(
+        each.first and each.second for each in _roles(TOWERS, identity)
+    )
+    components = tuple(_component(name, found, identity) for name in (*COMPONENTS, *((TOWERS,) if towers else ())))
     effect = max(_effects(found), default=None)
     verdict = _verdict(first, second, identity, found, components)
     named = kinds(first.sketches, second.sketches, found) if verdict in ("derived", "related") else ()
@@ -139,10 +142,10 @@ def _verdict(
         return "derived"
     if body and effect >= SHARED_BASIS:
         return "related"
-    if certain or linked & {"embeddings", "head"}:
+    if certain or linked & {"embeddings", "head", TOWERS}:
         return "shares-components"
     # Neurons can be sorted and narrow models leak between bases: where one signal speaks and the operators do not, nothing is certain.
-    silent = all(each.corrected > ALARM for each in found.tests)
+    silent = all(each.corrected > ALARM for each in found.tests if each.component != TOWERS)
     return "independent" if silent and _excludes(found.tests, "all") else "inconclusive"
 
 
@@ -163,7 +166,7 @@ def _copied(tests: Sequence[NamedTest]) -> bool:
 
 def _component(name: str, found: Evidence, identity: Identity | None) -> Component:
     tests = [each for each in found.tests if each.component == name]
-    roles = [each for each in (identity.roles if identity else ()) if each.role in CORRELATED[name] and each.first]
+    roles = [each for each in _roles(name, identity) if each.first]
     if roles and not found.sampled and all(each.equal == each.first == each.second for each in roles):
         return Component(name, "same", _effect(tests), min((t.corrected for t in tests), default=0.0), "certain")
     if not tests:
@@ -172,6 +175,12 @@ def _component(name: str, found: Evidence, identity: Identity | None) -> Compone
     linked = smallest.corrected <= ALARM
     status: Status = "linked" if linked else "independent" if _excludes(tests, name) else "inconclusive"
     return Component(name, status, _effect(tests), smallest.corrected, smallest.test.how)
+
+
+def _roles(component: str, identity: Identity | None) -> list[RoleShare]:
+    """Return what digests say of a component; roles of other towers have the tower's name before them."""
+    found = identity.roles if identity else ()
+    return [each for each in found if (" " in each.role if component == TOWERS else each.role in CORRELATED[component])]
 
 
 def _effect(tests: Sequence[NamedTest]) -> float | None:

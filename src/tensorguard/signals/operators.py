@@ -5,6 +5,9 @@ Sums over heads and neurons make them blind to the order of both; VO to any chan
 positions allow, DU to a scale between up and down of either sign. DG and GU are not blind to that, but add power.
 `operator_evidence` compares them.
 
+A state space (Mamba) has the same two of attention: its values go to the output, and c asks what b wrote (Dao and Gu 2024, section 5); its
+gates give DG and GU. Latent attention (`signals.latent`) has both through its compressed keys and values.
+
 All is computed from forward responses W X of matrices that read the stream and backward responses W^T X of those that write to it.
 """
 
@@ -16,11 +19,14 @@ from tensorguard.tensors.base import Float32
 OPERATORS = ("QK", "VO", "DU", "DG", "GU")
 """The operators, in the order of every array of them."""
 
-READERS = frozenset({"q", "k", "v", "gate", "up", "fc_in"})
+READERS = frozenset({"q", "k", "v", "kv_a", "gate", "up", "fc_in", "ssm_in", "ssm_gates", "ssm_b", "ssm_c"})
 """Roles whose forward responses are needed."""
 
-WRITERS = frozenset({"o", "down", "fc_out"})
+WRITERS = frozenset({"o", "down", "fc_out", "ssm_out"})
 """Roles whose backward responses are needed."""
+
+COMPRESSED = {"q_b": "q_a", "kv_b": "kv_a"}
+"""Roles that read what another role made of the stream."""
 
 _Operator = NDArray[np.float64]
 

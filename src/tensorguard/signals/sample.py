@@ -24,7 +24,7 @@ from tensorguard.tensors.base import Float32
 BUCKETS = 4096
 """Numbers in a sample."""
 
-SAMPLED = frozenset({"v", "up", "down", "fc_in", "fc_out"})
+SAMPLED = frozenset({"v", "kv_b", "up", "down", "fc_in", "fc_out", "ssm_in"})
 """Roles that are sampled: those whose rows no container reorders."""
 
 _ELEMENTS = 2**16

@@ -6,9 +6,14 @@ the role (`tensors.roles`), and then, in any order:
 - for `norm`: its place (attention_in, ffn_in, attention_out, ...);
 - `grouped`: fused q, k, v in groups, one per key-value head; without it they lie one after the other;
 - `interleaved`, `swapped`: fused gate, up that alternate row by row, or with up first; without it gate comes first;
+- `linear`: fused q, k, v of linear attention, where v is as wide as what o reads;
+- `scan`: all that enters a state space, fused (Mamba, Mamba 2, short convolutions: told apart by the shapes);
 - `transposed`: stored as in x out; `stacked`: experts along the first of three dimensions;
 - `rotary`: rows stored with the two rotary halves interleaved;
 - `@NAME`: the stack, where it is not the table's own.
+
+One table, `generic`, is not of an architecture: it knows the words that most of them use for the same thing (`words`: the table's own
+word -> others), and places what no other table knows.
 
 `extends` names a table to start from, in which `null` removes a template. A bias needs no template of its own. What names do not say
 of the norms is said once for a table: `"norm": "layer"` where they are LayerNorms that may have no bias, `"gain": "1 + g"` where
@@ -21,7 +26,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
-_FLAGS = frozenset({"grouped", "interleaved", "swapped", "transposed", "stacked", "rotary"})
+_FLAGS = frozenset({"grouped", "linear", "scan", "interleaved", "swapped", "transposed", "stacked", "rotary"})
 _FIELDS = ("{layer}", "{expert}")
 
 
@@ -60,6 +65,7 @@ class Architecture:
         templates: Normalised template (every number a `*`) -> the templates of that form.
         layer_norm: Whether its norms are LayerNorms even where they have no bias.
         gain_from_one: Whether its norms are stored as g in safetensors and multiply by 1 + g.
+        words: Part of a name -> the word that the table has for it; only of `generic`.
     """
 
     name: str
@@ -68,6 +74,23 @@ class Architecture:
     templates: Mapping[str, tuple[Template, ...]]
     layer_norm: bool
     gain_from_one: bool
+    words: Mapping[str, str]
+
+    def longest_end(self, pattern: str) -> tuple[str, tuple[Template, ...]] | None:
+        """Return what comes before the longest end of a name's pattern that the table knows, and the templates.
+
+        Args:
+            pattern: A name in which every number is a `*`.
+        """
+        components = pattern.split(".")
+        own = [self.words.get(c, c) for c in components]
+        said = (components, own) if own != components else (components,)
+        for start in range(len(own)):
+            for parts in said:
+                templates = self.templates.get(".".join(parts[start:]))
+                if templates is not None:
+                    return ".".join(components[:start]), templates
+        return None
 
 
 def is_number(component: str) -> bool:
@@ -75,9 +98,18 @@ def is_number(component: str) -> bool:
     return len(component) <= 6 and component.isascii() and component.isdigit()
 
 
-@cache
 def architectures() -> tuple[Architecture, ...]:
-    """Return all tables, sorted by depth and name: of two that fit equally well the more general one comes first."""
+    """Return the tables of architectures, sorted by depth and name: of two that fit equally well the more general one comes first."""
+    return tuple(table for table in _tables() if not table.words)
+
+
+def generic() -> Architecture:
+    """Return the table for what no other knows."""
+    return next(table for table in _tables() if table.words)
+
+
+@cache
+def _tables() -> tuple[Architecture, ...]:
     folder = files("tensorguard.tensors") / "data" / "architectures"
     raw = {entry.name.removesuffix(".json"): json.loads(entry.read_text("utf-8")) for entry in folder.iterdir()}
     tables = (_table(name, raw) for name in raw if "model_types" in raw[name])
@@ -109,6 +141,7 @@ def _table(name: str, raw: Mapping[str, dict[str, object]]) -> Architecture:
         {key: tuple(same) for key, same in templates.items()},
         layer_norm=said.get("norm") == "layer",
         gain_from_one=said.get("gain") == "1 + g",
+        words={other: word for word, others in raw[name].get("words", {}).items() for other in others},  # type: ignore[attr-defined]
     )
 
 

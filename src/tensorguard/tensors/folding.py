@@ -26,7 +26,7 @@ _ATTENTION_IN, _FFN_IN = ("attention_in_2", "attention_in"), ("ffn_in", "attenti
 _READ_THROUGH: Mapping[str, tuple[str, ...]] = {
     **dict.fromkeys(("q", "k", "v", "qkv", "q_a", "kv_a", "attention"), _ATTENTION_IN),
     **dict.fromkeys(("gate", "up", "gate_up", "fc_in", "router", "shared_router"), _FFN_IN),
-    **dict.fromkeys(("ssm_in", "ssm_gates"), ("ssm_in", "attention_in")),
+    **dict.fromkeys(("ssm_in", "ssm_gates", "ssm_b", "ssm_c", "ssm_step"), ("ssm_in", "attention_in")),
     "q_b": ("q_a",),
     "kv_b": ("kv_a",),
     "lm_head": ("final",),

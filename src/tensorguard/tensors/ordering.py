@@ -9,7 +9,7 @@ from tensorguard.tensors.base import Stored, extent
 from tensorguard.tensors.roles import rank
 from tensorguard.tensors.weight import Weight
 
-LANGUAGE_STACKS = ("encoder", "decoder", "cross")
+LANGUAGE_STACKS = ("encoder", "decoder", "cross", "shared")
 """Towers that carry language, in canonical order; all others follow by name."""
 
 _FIRST_ROWS = 8

@@ -4,9 +4,11 @@ Where every cut lies follows from the shapes, and from o's input width (all of q
 head dimension of the configuration, and stay fused (`qkv`) without it.
 """
 
+import itertools
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 
 from tensorguard.limits import MAX_EXPERTS
 from tensorguard.tensors.base import extent
@@ -42,12 +44,15 @@ def settle_gating(placed: Sequence[Placed]) -> list[Placed]:
     return settled
 
 
-def split(placed: Sequence[Placed], heads: Heads) -> tuple[list[Weight], set[str]]:
+def split(
+    placed: Sequence[Placed], heads: Heads, kernels: Mapping[tuple[str, int | None], int] = MappingProxyType({})
+) -> tuple[list[Weight], set[str]]:
     """Turn placed matrices into weights.
 
     Args:
         placed: Matrices only; `settle_gating` done.
         heads: Checked hints.
+        kernels: (stack, layer) -> channels of the convolution there.
 
     Returns:
         The weights, in no order, and the notices about what could not be put right.
@@ -58,19 +63,19 @@ def split(placed: Sequence[Placed], heads: Heads) -> tuple[list[Weight], set[str
     widths: dict[tuple[str, int | None], dict[str, int]] = defaultdict(dict)
     for p in placed:
         shape = _shape(p)
-        if shape is not None and p.role in ("q", "o"):
+        if shape is not None and p.role in ("q", "o", "ssm_out"):
             widths[p.stack, p.layer][p.role] = shape[0 if p.role == "q" else 1]
     weights: list[Weight] = []
     notices: set[str] = set()
     for p in placed:
-        around = widths[p.stack, p.layer]
+        around = widths[p.stack, p.layer] | {"conv": kernels.get((p.stack, p.layer), 0)}
         shape = _shape(p)
         if shape is None:
             raise NotAMatrixError(p.stored.name)
         cuts = _cuts(p, shape, around, heads)
         if not cuts:
             cuts = [(p.role, shape[0], RowOrder())]
-            notices.add(_UNSPLIT if p.role in ("qkv", "gate_up") else _ROTARY)
+            notices.add(_UNSPLIT if p.role in ("qkv", "gate_up", "ssm_in") else _ROTARY)
         for role, rows, order in cuts:
             weights.extend(_experts(p, role, (rows, shape[1]), order))
     return weights, notices
@@ -92,6 +97,10 @@ def _shape(p: Placed) -> tuple[int, int] | None:
 def _cuts(p: Placed, shape: tuple[int, int], around: dict[str, int], heads: Heads) -> list[_Cut]:
     """Return (role, rows, order) of each part; empty if it cannot be known."""
     rows = shape[0]
+    if "scan" in p.flags:
+        return _scanned(rows, around.get("ssm_out", 0), around["conv"])
+    if p.role == "qkv" and "linear" in p.flags:
+        return _linear(rows, around.get("o", 0))
     if p.role == "qkv":
         query = around.get("o", rows // 3 if rows % 3 == 0 else 0)
         return _grouped(rows, query, heads.dimension(query, p.layer)) if "grouped" in p.flags else _blocks(rows, query)
@@ -115,6 +124,31 @@ def _blocks(rows: int, query: int) -> list[_Cut]:
     if query <= 0 or key <= 0 or rest:
         return []
     return [("q", query, RowOrder()), ("k", key, RowOrder(query)), ("v", key, RowOrder(query + key))]
+
+
+def _linear(rows: int, value: int) -> list[_Cut]:
+    """All of q, then all of k, as wide as each other, then all of v."""
+    key, rest = divmod(rows - value, 2)
+    if value <= 0 or key <= 0 or rest:
+        return []
+    return [("q", key, RowOrder()), ("k", key, RowOrder(key)), ("v", value, RowOrder(2 * key))]
+
+
+def _scanned(rows: int, inner: int, channels: int) -> list[_Cut]:
+    """Mamba: values, gates. A short convolution: b, c, values. Mamba 2: gates, values, b, c, steps, the middle three convolved."""
+    state, rest = divmod(channels - inner, 2)
+    if inner <= 0 or rest:
+        return []
+    if rows == 2 * inner:
+        sizes = {"ssm_in": inner, "ssm_gates": inner}
+    elif rows == 3 * inner and state == 0:
+        sizes = {"ssm_b": inner, "ssm_c": inner, "ssm_in": inner}
+    else:
+        sizes = {"ssm_gates": inner, "ssm_in": inner, "ssm_b": state, "ssm_c": state, "ssm_step": rows - 2 * inner - 2 * state}
+    if min(sizes.values()) <= 0:
+        return []
+    starts = itertools.accumulate(sizes.values(), initial=0)
+    return [(role, size, RowOrder(start)) for (role, size), start in zip(sizes.items(), starts, strict=False)]
 
 
 def _grouped(rows: int, query: int, dimension: int | None) -> list[_Cut]:

@@ -12,7 +12,8 @@ from tensorguard.tensors.base import Stored, extent
 from tensorguard.tensors.buffers import reason_to_exclude
 from tensorguard.tensors.copies import copies_of_embedding, same_values
 from tensorguard.tensors.heads import Heads, model_types
-from tensorguard.tensors.locating import BY_STRUCTURE, locate
+from tensorguard.tensors.locating import BY_STRUCTURE as BY_STRUCTURE
+from tensorguard.tensors.locating import locate
 from tensorguard.tensors.ordering import in_order, place
 from tensorguard.tensors.roles import VECTOR_ROLES
 from tensorguard.tensors.splitting import is_matrix, split
@@ -103,7 +104,8 @@ def canonical_view(tensors: Sequence[Stored], config: Mapping[str, Any], contain
             excluded[name] = f"{dimensions}-dimensional tensor that is no matrix and no stack of experts"
         else:
             matrices.append(p)
-    weights, notices = split(matrices, heads)
+    kernels = {(p.stack, p.layer): p.stored.shape[0] for p in located.placed if p.role == "conv" and p.stored.shape}
+    weights, notices = split(matrices, heads, kernels)
     notices.update(located.notices)
     for copy, original in copies_of_embedding(weights, glance=glance):
         excluded[copy.name] = f"same values as {quote(original.name)}"
