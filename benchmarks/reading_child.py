@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 import resource
 import sys
 import tempfile
@@ -15,7 +16,7 @@ from benchmarks.synthetic import WIDTHS
 from tensorguard.api.models import Model, open_model
 from tensorguard.engines.threads import Threads
 from tensorguard.fingerprint.file import write_fingerprint
-from tensorguard.fingerprint.sweep_tasks import Question, answer
+from tensorguard.fingerprint.sweep_tasks import Question, Range, answer, extent_of, ranges
 from tensorguard.probes.rademacher import PUBLIC
 from tensorguard.signals.products import NumpyProducts
 from tensorguard.tensors.storage import StoredTensor
@@ -29,10 +30,11 @@ LAYERS = 32
 
 def digests(model: Model, workers: int) -> int:
     """Digest every tensor, as a sweep digests vectors; return the number of elements."""
-    tasks = (task for tensor in model.tensors for task in Question(tensor, PUBLIC).ranges())
+    questions = (Question(tensor, PUBLIC) for tensor in model.tensors)
+    tasks = (Range(each, start, stop) for each in questions for start, stop in ranges(*extent_of(each.tensor)))
     for _ in Threads(workers).map(partial(answer, products=NumpyProducts()), tasks):
         pass
-    return model.view().parameters
+    return sum(rows * columns for rows, columns in map(extent_of, model.tensors))
 
 
 def eight_billion(model: Model) -> Model:
@@ -51,6 +53,12 @@ def eight_billion(model: Model) -> Model:
         infos += [replace(info, name=name.replace(source, target)) for name, info in given.items() if name.startswith(source)]
     config = {**model.config, "num_hidden_layers": LAYERS, "tie_word_embeddings": False}
     return replace(model, tensors=tuple(map(StoredTensor, infos)), config=config)
+
+
+def peak() -> int:
+    """Return the most memory that this process has held, in bytes; `ru_maxrss` would begin with what its parent held."""
+    found = re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())
+    return int(found[1]) * 1024 if found else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
 def main() -> int:
@@ -76,7 +84,7 @@ def main() -> int:
     took = {
         "seconds": seconds,
         "cpu": after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime,
-        "peak": after.ru_maxrss * 1024,
+        "peak": peak(),
         "elements": elements,
         "size": len(content),
         "digest": hashlib.blake2b(content, digest_size=8).hexdigest(),

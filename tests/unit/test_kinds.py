@@ -36,6 +36,36 @@ def four_bits(_: str, W: Array) -> Array:
     return np.round(W / scale) * scale
 
 
+def on_grid(_: str, W: Array) -> Array:
+    """4 bits, asymmetric, 32 neighbours of a row to a scale: as Q4_1 of GGUF."""
+    groups = W.reshape(len(W), -1, 32)
+    low = groups.min(axis=-1, keepdims=True)
+    step = (groups.max(axis=-1, keepdims=True) - low) / 15
+    return (np.round((groups - low) / step) * step + low).reshape(W.shape)
+
+
+def other_grid(_: str, W: Array) -> Array:
+    """4 bits, asymmetric, with an integer as zero point, so that zero is a level: as GPTQ and AWQ."""
+    groups = W.reshape(len(W), -1, 32)
+    low = groups.min(axis=-1, keepdims=True)
+    step = (groups.max(axis=-1, keepdims=True) - low) / 15
+    return ((np.round(groups / step + np.round(-low / step)) - np.round(-low / step)) * step).reshape(W.shape)
+
+
+def eight_bits(_: str, W: Array) -> Array:
+    scale = np.abs(W).max(axis=1, keepdims=True) / 127
+    return np.round(W / scale) * scale
+
+
+def by_column(_: str, W: Array) -> Array:
+    """4 bits, each column with a scale of its own: as HQQ along the other axis, few values in no row."""
+    return on_grid("", W.T).T
+
+
+def float16(_: str, W: Array) -> Array:
+    return W.astype(np.float16).astype(np.float64)
+
+
 def sparse(_: str, W: Array) -> Array:
     return np.where(np.abs(W) < np.median(np.abs(W)), 0, W)
 
@@ -112,6 +142,50 @@ def test_the_most_drastic_kind_and_the_child(child: ToyModel, kind: str, which: 
     assert [each.name for each in back] == [each.name for each in there]
     assert [each.child for each in back] == [None if each.child is None else 1 - each.child for each in there]
     assert all(each.reason for each in there)
+
+
+COARSE = single(each_matrix(BASE, on_grid))
+"""A base that was published on a grid of 4 bits."""
+
+OF_COARSE: dict[str, tuple[ToyModel, str, int | None]] = {
+    "eight bits": (single(each_matrix(COARSE, eight_bits)), "quantised", FIRST),
+    "fewer bits": (single(each_matrix(COARSE, four_bits)), "quantised", FIRST),
+    "another grid of as many bits": (single(each_matrix(COARSE, other_grid)), "quantised", None),
+    "a cast": (each_matrix(COARSE, bfloat16), "cast", FIRST),
+    "a little training": (single(tuned(COARSE, 5, 0.01)), "fine-tuned", FIRST),
+    "half of the weights": (single(each_matrix(COARSE, sparse)), "pruned", FIRST),
+}
+
+
+@pytest.mark.parametrize(("child", "kind", "which"), OF_COARSE.values(), ids=OF_COARSE)
+def test_of_a_base_that_lies_on_a_grid(child: ToyModel, kind: str, which: int | None) -> None:
+    made, parent = sketches(child), sketches(COARSE)
+    there, back = named(made, parent), named(parent, made)
+    assert [(each.name, each.child) for each in there] == [(kind, which)]
+    assert [(each.name, each.child) for each in back] == [(kind, None if which is None else SECOND)]
+
+
+def test_a_cast_between_the_two_types_of_16_bits() -> None:
+    half, brain = sketches(each_matrix(BASE, float16)), sketches(each_matrix(each_matrix(BASE, float16), bfloat16))
+    assert [(each.name, each.child) for each in named(brain, half)] == [("cast", FIRST)]
+    assert [(each.name, each.child) for each in named(half, brain)] == [("cast", SECOND)]
+
+
+def test_what_a_file_packs_its_numbers_into_decides_where_they_do_not() -> None:
+    def told(child: Sketches, parent: Sketches, *packed: str) -> list[tuple[str, int | None]]:
+        return [(each.name, each.child) for each in kinds(child, parent, evidence(child, parent), (packed[0], packed[1]))]
+
+    columns, other, coarse = (
+        sketches(each) for each in (single(each_matrix(BASE, by_column)), single(each_matrix(COARSE, other_grid)), COARSE)
+    )
+    assert told(columns, PARENT, "", "") == [("fine-tuned", None)]
+    assert told(columns, PARENT, "HQQ-4", "") == [("quantised", FIRST)]
+    assert told(PARENT, columns, "", "HQQ-4") == [("quantised", SECOND)]
+    assert told(other, coarse, "GPTQ-4", "") == [("quantised", FIRST)]
+    assert told(other, coarse, "GPTQ-4", "Q4_1") == [("quantised", None)]
+    slightly = sketches(single(tuned(COARSE, 5, 0.01)))
+    assert told(slightly, coarse, "", "Q4_1") == [("fine-tuned", FIRST)], "4 bits change values by more than this"
+    assert told(PARENT, PARENT, "GPTQ-4", "") == []
 
 
 def test_nothing_was_done_to_a_copy() -> None:

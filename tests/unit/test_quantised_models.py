@@ -7,8 +7,8 @@ from support import packing
 from support.adapters import write_adapter
 from support.checkpoints import llama
 from support.packed_files import stored, write_model
+from tensorguard.api.inspecting import inspect
 from tensorguard.api.models import open_model
-from tensorguard.fingerprint.inventory import inventory
 from tensorguard.quantisations.base import Kind
 from tensorguard.quantisations.kinds import KINDS
 from tensorguard.quantisations.unpacking import unpacked
@@ -56,7 +56,7 @@ def test_the_same_values_have_the_same_view_and_digests(kind, tmp_path):
 @pytest.mark.parametrize("kind", packing.PACKERS)
 def test_inspect_names_the_kind(kind, tmp_path):
     packed, _ = packed_and_plain(kind, tmp_path)
-    dtypes = {d for component in inventory(packed.view()).components for d in component.dtypes}
+    dtypes = {encoding.dtype for encoding in inspect(packed.location).found.encodings}
     names = {
         "gptq": "GPTQ-4", "awq": "AWQ-4", "int8": "BNB-INT8", "nf4": "BNB-NF4", "fp8": "FP8-E4M3", "compressed": "CT-INT4",
         "nvfp4": "NVFP4", "hqq": "HQQ-4", "mlx": "MLX-4",

@@ -108,6 +108,19 @@ class Coverage:
 
 
 @dataclass(frozen=True, slots=True)
+class StoredAs:
+    """How many numbers are stored in one way.
+
+    Attributes:
+        dtype: The container's own word: `BF16`, `GGUF:Q4_K`, `GPTQ-4`.
+        elements: How many.
+    """
+
+    dtype: str
+    elements: int
+
+
+@dataclass(frozen=True, slots=True)
 class Fingerprint:
     """The fingerprint of one model: the paper's numbers, digests of all values, and the lineage fingerprint.
 
@@ -126,6 +139,8 @@ class Fingerprint:
         digests: Digests of all tensors' values, weights and then vectors in canonical order; empty if they were not asked for.
         sketches: The lineage fingerprint; None if it was not asked for.
         coverage: How much was read of a model that was only sampled, which has none of the 16 numbers; None: all.
+        stored: What the matrices of its blocks are stored as. A fact about the container, of which the verdict is no function: it only
+            says which of two close models is the quantised one.
     """
 
     name: str
@@ -142,3 +157,4 @@ class Fingerprint:
     digests: tuple[TensorDigest, ...] = ()
     sketches: Sketches | None = field(default=None, repr=False, compare=False)
     coverage: Coverage | None = None
+    stored: tuple[StoredAs, ...] = ()

@@ -9,6 +9,7 @@ from tensorguard.fingerprint.base import FEATURES, Fingerprint, LayerFeatures
 from tensorguard.fingerprint.extended import average_extended, extended_features
 from tensorguard.fingerprint.responses import LayerResponse, respond
 from tensorguard.fingerprint.specification import Specification
+from tensorguard.fingerprint.stored import stored_as
 from tensorguard.fingerprint.usable import why_unusable
 from tensorguard.progress import Progress
 from tensorguard.signals.moments import STATISTICS, gradient_moments
@@ -74,6 +75,7 @@ def fingerprint(
         skipped=tuple(skipped),
         notices=(*view.notices, *notices),
         extended=average_extended(layers, _CATEGORIES) if extended else {},
+        stored=stored_as(view),
     )
 
 
@@ -85,7 +87,9 @@ def without_features(name: str, view: View, specification: Specification) -> Fin
     """
     if not select(view.weights, specification.per_category):
         raise InputError("no 2-D weights to analyse", hint="`tensorguard inspect` lists what the file holds")
-    return Fingerprint(name, str(specification), {}, (), view.architecture, 0, view.parameters, notices=view.notices)
+    return Fingerprint(
+        name, str(specification), {}, (), view.architecture, 0, view.parameters, notices=view.notices, stored=stored_as(view)
+    )
 
 
 def _layer_features(response: LayerResponse) -> LayerFeatures:

@@ -45,7 +45,7 @@ class Audit:
     Attributes:
         scan: What the weights show.
         location: Where the model is, as the user gave it.
-        source_digest: Digest of the model's weights (`registry.vectors.source_digest`).
+        source_digest: Digest of the model's weights, or of what was read of them (`registry.vectors.source_digest`).
         registry: Where the registry is, as the user gave it.
         obligations: What its ancestors oblige to.
         family: The paper's family classification, a second opinion; None if there are no families to choose from.

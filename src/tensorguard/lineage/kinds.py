@@ -6,6 +6,8 @@ from typing import Literal
 
 from tensorguard.fingerprint.sketches import Sketches
 from tensorguard.lineage.evidence import Evidence
+from tensorguard.lineage.grids import bits_of, noise_of
+from tensorguard.lineage.sampled import SampledBlocks
 from tensorguard.lineage.values import Values, compare_values
 
 Direction = Literal["first from second", "second from first", "unknown"]
@@ -34,6 +36,11 @@ _UNRELATED = 1.3
 """Relative difference from which on matrices are not the same ones trained further (independent ones: the square root of 2)."""
 _AGAIN = 0.5
 """A block of the longer model that none maps to stands there twice if its cosines reach this share of what mapped blocks reach."""
+_ROUNDED = 0.03
+"""Relative difference of row samples that their own rounding to 8 bits can make."""
+_ROWS_ALIKE = 0.5
+"""Mean cosine of row samples up to which it is not said by how much rows differ: some may have been moved."""
+_TURNED = "the residual stream is in another basis: permuted, rotated, or sign-flipped"
 _UNEXPLAINED = (4.0, 0.02)
 """A relative difference more than this many times (and by this much more than) what the operators show is a disguise."""
 
@@ -53,13 +60,25 @@ class Kind:
     reason: str
 
 
-def kinds(a: Sketches, b: Sketches, evidence: Evidence) -> tuple[Kind, ...]:
-    """Name what distinguishes two linked models, the most drastic first; empty if nothing does."""
+def kinds(a: Sketches, b: Sketches, evidence: Evidence, packed: tuple[str, str] = ("", "")) -> tuple[Kind, ...]:
+    """Name what distinguishes two linked models, the most drastic first; empty if nothing does.
+
+    Of models that were only sampled, shapes tell, and how far the first rows of their matrices are apart.
+
+    Args:
+        a: The first model.
+        b: The second.
+        evidence: What links them.
+        packed: As what most numbers of each are packed into few bits (`grids.packed_as`), or nothing. It decides where values do not.
+    """
+    if evidence.sampled:
+        found = [*_shapes(a, b, evidence), *_in_rows(evidence, evidence.sampled, packed)]
+        return tuple({kind.name: kind for kind in sorted(found, key=lambda kind: KINDS.index(kind.name))}.values())
     values = compare_values(a, b, evidence)
     found = list(_shapes(a, b, evidence))
     if not {kind.name for kind in found} & {"upcycled", "width", "pruned"}:
         found += _disguises(evidence, values)
-    found += _values(values, reshaped=any(kind.name in _RESHAPING for kind in found))
+    found += _values(values, packed, reshaped=any(kind.name in _RESHAPING for kind in found))
     unique = {kind.name: kind for kind in reversed(found)}
     return tuple(unique[name] for name in KINDS if name in unique)
 
@@ -135,11 +154,32 @@ def _vocabulary(a: Sketches, b: Sketches, evidence: Evidence) -> Iterator[Kind]:
         )
 
 
-def _disguises(evidence: Evidence, values: Values) -> Iterator[Kind]:
+def _in_rows(evidence: Evidence, sampled: SampledBlocks, packed: tuple[str, str]) -> Iterator[Kind]:
+    """What a sample shows of the values."""
+    apart, acts_alike = sampled.distance, max(evidence.excess.values(), default=0.0) > _SEEN
+    if _turned(evidence):
+        yield Kind("disguised", UNKNOWN, _TURNED)
+    elif acts_alike and apart is not None and sampled.likeness < _SEEN:
+        yield Kind("disguised", UNKNOWN, "blocks act alike although their rows differ: heads or neurons were rearranged")
+    elif apart is not None and apart > _ROUNDED and sampled.likeness > _ROWS_ALIKE:
+        rounded = _packed(packed, apart)
+        if rounded is not None:
+            yield rounded
+            return
+        name = "continued" if apart > _CONTINUED else "fine-tuned"
+        yield Kind(name, UNKNOWN, f"the first rows of its matrices differ by {apart:.1%}")
+
+
+def _turned(evidence: Evidence) -> bool:
+    """Say whether blocks act alike in token space alone."""
     fixed = evidence.excess.get("fixed", 0.0)
     token = max((evidence.excess.get(basis, 0.0) for basis in ("words", "ids")), default=0.0)
-    if token > _SEEN and fixed < token / 3:
-        yield Kind("disguised", UNKNOWN, "the residual stream is in another basis: permuted, rotated, or sign-flipped")
+    return token > _SEEN and fixed < token / 3
+
+
+def _disguises(evidence: Evidence, values: Values) -> Iterator[Kind]:
+    if _turned(evidence):
+        yield Kind("disguised", UNKNOWN, _TURNED)
         return
     effects = evidence.effects[evidence.basis] if evidence.basis else {}
     if "DU" in effects and "DG" in effects and effects["DU"] > _SEEN and effects["DG"] < effects["DU"] / 2:
@@ -154,22 +194,42 @@ def _disguises(evidence: Evidence, values: Values) -> Iterator[Kind]:
                 yield Kind("disguised", UNKNOWN, f"{' and '.join(roles[:2])} differ although together they act alike")
 
 
-def _values(values: Values, *, reshaped: bool) -> Iterator[Kind]:
+def _values(values: Values, packed: tuple[str, str], *, reshaped: bool) -> Iterator[Kind]:
     quantised, pruned, cast = values.quantised(), values.pruned(), values.cast()
     if cast is not None:
         yield Kind("cast", cast, "the same values rounded to 16 bits")
     elif quantised is not None:
-        yield Kind("quantised", quantised, "fewer distinct values")
+        as_what = f", stored as {packed[quantised]}" if packed[quantised] else ""
+        yield Kind("quantised", quantised, f"fewer distinct values{as_what}")
+    elif not reshaped and values.changed and (rounded := _packed(packed, values.difference)) is not None:
+        yield rounded
     elif pruned is not None:
         yield Kind("pruned", pruned, "many more zeros")
-    elif not reshaped and values.changed and values.difference < _UNRELATED:
-        amount = f"weights differ by {values.difference:.1%}"
-        if values.low_rank:
-            yield Kind("adapter", UNKNOWN, f"{amount}, by a few directions: {', '.join(values.changed)}")
-        elif values.unchanged:
-            yield Kind("adapter", UNKNOWN, f"{amount}, in {', '.join(values.changed)} alone")
-        else:
-            yield Kind("continued" if values.difference > _CONTINUED else "fine-tuned", UNKNOWN, amount)
+    elif reshaped or not values.changed or values.difference >= _UNRELATED:
+        return
+    elif values.two_grids():
+        yield Kind("quantised", UNKNOWN, "few distinct values in both, but not the same")
+    else:
+        yield _trained(values)
+
+
+def _packed(packed: tuple[str, str], difference: float) -> Kind | None:
+    """Return that one model is the other packed into few bits, if one alone is, and they differ by as much as that takes."""
+    which = FIRST if packed[FIRST] else SECOND
+    if bool(packed[FIRST]) == bool(packed[SECOND]) or not noise_of(bits_of(packed[which])) < difference < _UNRELATED:
+        return None
+    return Kind("quantised", which, f"stored as {packed[which]}, and the values differ by {difference:.1%}")
+
+
+def _trained(values: Values) -> Kind:
+    amount = f"weights differ by {values.difference:.1%}"
+    if values.low_rank:
+        return Kind("adapter", UNKNOWN, f"{amount}, by a few directions: {', '.join(values.changed)}")
+    if values.unchanged:
+        return Kind("adapter", UNKNOWN, f"{amount}, in {', '.join(values.changed)} alone")
+    left = values.left_grid()
+    grid = "" if left is None else ", which takes them off a grid that they lay on"
+    return Kind("continued" if values.difference > _CONTINUED else "fine-tuned", left, f"{amount}{grid}")
 
 
 def _rows(model: Sketches, role: str) -> int:

@@ -10,16 +10,12 @@ from numpy.typing import NDArray
 from tensorguard.fingerprint.sketches import Sketches
 from tensorguard.lineage.component_tests import CORRELATED
 from tensorguard.lineage.evidence import Evidence
+from tensorguard.lineage.grids import Side, side
 from tensorguard.lineage.pairing import paired_places
-from tensorguard.signals.traces import TRACES
 
 _BLOCK_ROLES = frozenset(CORRELATED["attention"] + CORRELATED["mlp"])
-_CAST = 0.006
-"""Relative difference that a cast to bfloat16 can make: 2^-8 at most, its root mean square less."""
-_FEWER = 0.97
-"""Share of distinct values below which one model has visibly fewer than the other."""
-_FEWER_OF_16_BITS = 0.94
-"""The same among 32 neighbours where only one of the models is stored with 16 bits."""
+_CAST = 0.003
+"""Relative difference that a cast to bfloat16 can make: 2^-8 / 3^(1/2) at most as a root mean square, 0.0017 of most models."""
 _ZEROS = 0.08
 """Share of zeros that one model must have more than the other to count as pruned."""
 _EQUAL = 1e-3
@@ -35,30 +31,6 @@ class _Compared(NamedTuple):
     first: int
     second: int
     difference: float
-
-
-@dataclass(frozen=True, slots=True)
-class Side:
-    """Traces of one model, averaged over the matrices that were compared.
-
-    Attributes:
-        zeros: Share of zeros.
-        bf16: Share of values that bfloat16 holds exactly.
-        f16: Share of values that float16 holds exactly.
-        distinct_32: Distinct values among 32 neighbours, as a share of what there can be with so many zeros.
-        distinct_row: Distinct values in (part of) a row, likewise.
-    """
-
-    zeros: float
-    bf16: float
-    f16: float
-    distinct_32: float
-    distinct_row: float
-
-    @property
-    def short(self) -> bool:
-        """Whether 16 bits hold every value."""
-        return self.bf16 == 1 or self.f16 == 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,26 +58,38 @@ class Values:
 
     def cast(self) -> int | None:
         """Return which model (0 or 1) is the other one with its values rounded to 16 bits, or None."""
-        if not self.difference <= _CAST:
-            return None
         a, b = self.sides
-        return None if a.short == b.short else 0 if a.short else 1
+        if not self.difference <= _CAST or a.precision == b.precision:
+            return None
+        short = 0 if a.precision < b.precision else 1
+        return None if self.sides[short].coarser(self.sides[1 - short]) else short
 
     def quantised(self) -> int | None:
-        """Return which model holds visibly fewer distinct values than the other, or None."""
+        """Return which model is the other one on a grid of fewer values, or None."""
         if self.coarse:
             return None
-        a, b = self.sides
-        if a.short != b.short:  # 16 bits alone make values meet, in a long row more than among 32
-            ratio = a.distinct_32 / b.distinct_32
-            return 0 if ratio < _FEWER_OF_16_BITS else 1 if ratio > 1 / _FEWER_OF_16_BITS else None
-        ratios = (a.distinct_32 / b.distinct_32, a.distinct_row / b.distinct_row)
-        return 0 if min(ratios) < _FEWER and max(ratios) < 1 / _FEWER else 1 if max(ratios) > 1 / _FEWER else None
+        coarser = [at for at in (0, 1) if self.sides[at].coarser(self.sides[1 - at])]
+        if len(coarser) != 1 or self.difference < self._noise(coarser[0]):
+            return None
+        return coarser[0]
+
+    def two_grids(self) -> bool:
+        """Say whether both lie on grids that are neither the same nor one coarser than the other."""
+        return not self.coarse and not self.unchanged and all(each.on_grid for each in self.sides)
+
+    def left_grid(self) -> int | None:
+        """Return which model left the grid that the other lies on: they differ by less than coming onto it would; else None."""
+        on = [at for at in (0, 1) if self.sides[at].on_grid]
+        return 1 - on[0] if len(on) == 1 and self.difference < self._noise(on[0]) else None
 
     def pruned(self) -> int | None:
         """Return which model has many more zeros than the other, or None."""
         a, b = self.sides
-        return 0 if a.zeros > b.zeros + _ZEROS else 1 if b.zeros > a.zeros + _ZEROS else None
+        return 0 if a.sparser(b, _ZEROS) else 1 if b.sparser(a, _ZEROS) else None
+
+    def _noise(self, child: int) -> float:
+        """Return by how much the models differ at least if one is the other's values rounded to fewer."""
+        return self.sides[child].least_noise(self.sides[1 - child])
 
 
 def compare_values(a: Sketches, b: Sketches, evidence: Evidence) -> Values:
@@ -126,7 +110,7 @@ def compare_values(a: Sketches, b: Sketches, evidence: Evidence) -> Values:
         changed=changed,
         low_rank=_low_rank(a, b, [each for each in inside if each.role in changed]),
         coarse=_coarse(a, [each.first for each in inside if each.difference <= _EQUAL]),
-        sides=(_side(a, [each.first for each in inside]), _side(b, [each.second for each in inside])),
+        sides=(side(a, [each.first for each in inside]), side(b, [each.second for each in inside])),
     )
 
 
@@ -146,20 +130,7 @@ def _median(differences: Sequence[float]) -> float:
 
 
 def _coarse(model: Sketches, unchanged: Sequence[int]) -> bool:
-    return bool(unchanged) and _side(model, unchanged).distinct_32 < _FEWER_OF_16_BITS
-
-
-def _side(model: Sketches, compared: Sequence[int]) -> Side:
-    shares = [_shares(model, index) for index in compared]
-    return Side(*map(float, np.mean(shares, axis=0))) if shares else Side(0.0, 0.0, 0.0, 1.0, 1.0)
-
-
-def _shares(model: Sketches, index: int) -> tuple[float, float, float, float, float]:
-    traces = dict(zip(TRACES, map(float, model.traces[index]), strict=True))
-    zeros = traces["zeros"]
-    possible = [(1 - zeros) * count + (zeros > 0) for count in (32, min(model.places[index].columns, 1024))]
-    distinct = [traces[name] / max(most, 1.0) for name, most in zip(("distinct_32", "distinct_row"), possible, strict=True)]
-    return zeros, traces["bf16"], traces["f16"], min(1.0, distinct[0]), min(1.0, distinct[1])
+    return bool(unchanged) and side(model, unchanged).on_grid
 
 
 def _low_rank(a: Sketches, b: Sketches, changed: Sequence[_Compared]) -> bool:

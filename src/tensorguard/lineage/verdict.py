@@ -8,6 +8,7 @@ from tensorguard.fingerprint.base import Fingerprint
 from tensorguard.lineage.calibration import ALARM, OPERATOR_EXCESS, OWN_BLOCKS, SHARED_BASIS, SMALLEST_DERIVED
 from tensorguard.lineage.component_tests import CORRELATED, TOWERS
 from tensorguard.lineage.evidence import Evidence, NamedTest, evidence
+from tensorguard.lineage.grids import packed_as
 from tensorguard.lineage.identity import Identity, RoleShare, compare_identity
 from tensorguard.lineage.kinds import Direction, Kind, direction, kinds
 
@@ -100,7 +101,8 @@ def compare_lineage(first: Fingerprint, second: Fingerprint, searched: int = 1) 
     components = tuple(_component(name, found, identity) for name in (*COMPONENTS, *((TOWERS,) if towers else ())))
     effect = max(_effects(found), default=None)
     verdict = _verdict(first, second, identity, found, components)
-    named = kinds(first.sketches, second.sketches, found) if verdict in ("derived", "related") else ()
+    packed = (_packed_as(first), _packed_as(second))
+    named = kinds(first.sketches, second.sketches, found, packed) if verdict in ("derived", "related") else ()
     smallest = min(found.tests, key=lambda each: each.corrected)
     certain = identity is not None and identity.equal > 0
     return Lineage(
@@ -114,6 +116,10 @@ def compare_lineage(first: Fingerprint, second: Fingerprint, searched: int = 1) 
         evidence=found,
         identity=identity,
     )
+
+
+def _packed_as(model: Fingerprint) -> str:
+    return packed_as({each.dtype: each.elements for each in model.stored})
 
 
 def _of_digests(first: Fingerprint, second: Fingerprint, identity: Identity | None) -> Verdict | None:

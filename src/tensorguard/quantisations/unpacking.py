@@ -8,8 +8,14 @@ from typing import Any
 from tensorguard.errors import quote, quote_some
 from tensorguard.quantisations.base import Found, Parts, UnfitError, settings
 from tensorguard.quantisations.kinds import KINDS
+from tensorguard.sources.prefetching import Span, prefetch
 from tensorguard.tensors.base import Stored
 from tensorguard.tensors.storage import StoredTensor
+
+_ASKED = (".qzeros", ".shape", "_shape", "weight_g_idx", ".quant_state.bitsandbytes__nf4", ".quant_state.bitsandbytes__fp4")
+"""How names end of tensors whose beginning is read to know a weight's shape or kind."""
+
+_BEGINNING = 512
 
 _SHOWN = 3
 """Names that a notice lists."""
@@ -43,6 +49,8 @@ def unpacked(tensors: Sequence[Stored], config: Mapping[str, Any]) -> Unpacked:
         InputError: Bytes that had to be read (a shape, a state in JSON) cannot be.
     """
     by_name = {stored.name: stored for stored in tensors if isinstance(stored, StoredTensor)}
+    asked = (stored.info for name, stored in by_name.items() if name.endswith(_ASKED))
+    prefetch(Span(info.source, info.offset, min(info.nbytes, _BEGINNING)) for info in asked)
     found: dict[str, Found] = {}
     left: dict[str, list[tuple[str, str]]] = {}
     names: set[str] = set()

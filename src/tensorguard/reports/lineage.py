@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from tensorguard.errors import quote
+from tensorguard.lineage.evidence import Evidence
 from tensorguard.lineage.layer_map import Origins
 from tensorguard.lineage.pair import Pair
 from tensorguard.reports import identities
@@ -21,6 +22,7 @@ _RELATIVE = (
     "What points from one model to the other is what was lost or built. A relative of the parent shows the same: the quantised copy of a "
     "base seems to derive from the base's fine-tunes, too. tensorguard tree looks for the closest of several."
 )
+_NONE = "none"
 _SIGNALS = (
     "Signal, basis of the residual stream, component. "
     "operators: what blocks do to the residual stream, along the best path; reordered: the same, blocks in any order; anchors: rows of "
@@ -36,7 +38,7 @@ def tables(pair: Pair) -> list[Table]:
     if lineage.kinds and lineage.verdict == "derived":
         made.append(_kinds(pair))
     if lineage.evidence is not None and any(origin is not None for origin in lineage.evidence.layers.origins):
-        made.append(_layers(pair, lineage.evidence.layers.origins, lineage.evidence.layers.changes))
+        made.append(_layers(pair, lineage.evidence))
     if lineage.identity is not None and lineage.identity.equal:
         made.append(identities.table(pair.first, pair.second, lineage.identity))
     return [*made, _tests(pair)] if lineage.evidence is not None else made
@@ -50,7 +52,7 @@ def runs(origins: Origins) -> Iterator[tuple[str, str]]:
         while stop < len(origins) and _continues(origins[stop - 1], origins[stop], step):
             stop += 1
         first, last = origins[start], origins[stop - 1]
-        yield _span(start, stop - 1), "none" if first is None or last is None else _span(first, last)
+        yield _span(start, stop - 1), _NONE if first is None or last is None else _span(first, last)
         start = stop
 
 
@@ -89,9 +91,11 @@ def _kinds(pair: Pair) -> Table:
     return Table("What was done", ("kind", "what shows it", "to make"), rows, note)
 
 
-def _layers(pair: Pair, origins: Origins, changes: tuple[str, ...]) -> Table:
-    rows: list[list[Cell]] = [list(run) for run in runs(origins)]
-    note = f"Blocks are counted from 0, in order: {', '.join(changes)}."
+def _layers(pair: Pair, found: Evidence) -> Table:
+    layers, sampled = found.layers, found.sampled is not None
+    rows: list[list[Cell]] = [list(run) for run in runs(layers.origins) if not (sampled and run[1] == _NONE)]
+    order = "those that were read whole" if sampled else f"in order: {', '.join(layers.changes)}"
+    note = f"Blocks are counted from 0, {order}."
     return Table("Layer map", (f"blocks of {quote(pair.first)}", f"are blocks of {quote(pair.second)}"), rows, note)
 
 

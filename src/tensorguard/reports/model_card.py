@@ -98,7 +98,8 @@ def _section(audit: Audit, bases: Sequence[Relative]) -> Iterator[str]:
     if not related:
         yield f"- No relative was found or confirmed ({scan.verdict}). That does not show that the model was trained from scratch."
     among = f"{scan.searched:,} known model{'' if scan.searched == 1 else 's'}"
-    yield f"- Compared with {among}; digest of the weights {_code(audit.source_digest)}."
+    of = "the weights" if audit.scan.coverage is None else "names, shapes and what was read of the weights, a sample,"
+    yield f"- Compared with {among}; digest of {of} {_code(audit.source_digest)}."
     for words in _words(audit, "name"):
         yield f"- The name of this model has to begin with {' or '.join(map(_code, words))}."
     for words in _words(audit, "notice"):
