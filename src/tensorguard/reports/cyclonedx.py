@@ -20,7 +20,7 @@ from tensorguard.licences.licence import identify
 from tensorguard.lineage.scan import Relative
 from tensorguard.reports.pedigree import Place, asked, certain, confidence, identifier, numbers, purl, relatives, revision
 from tensorguard.reports.plain import plain, to_json
-from tensorguard.reports.scan_wording import descent
+from tensorguard.reports.scan_wording import descent, limits
 from tensorguard.reports.wording import p_value
 from tensorguard.version import __version__
 
@@ -120,6 +120,8 @@ def _facts(audit: Audit) -> Iterator[tuple[str, str]]:
     yield "searched", str(scan.searched)
     yield "key", scan.key
     yield "source_digest", audit.source_digest
+    for text in limits(scan):
+        yield "limit", text
     for parent in scan.parents.parents if scan.parents else ():
         yield "merge_weight", f"{parent.name}: {parent.weight:.3f} ({parent.low:.3f} to {parent.high:.3f})"
     for each in audit.obligations:

@@ -18,7 +18,7 @@ from tensorguard.licences.rules import RULES
 from tensorguard.lineage.scan import Relative
 from tensorguard.reports.pedigree import asked, numbers, place
 from tensorguard.reports.plain import plain, to_json
-from tensorguard.reports.scan_wording import descent
+from tensorguard.reports.scan_wording import descent, limits
 from tensorguard.version import __version__
 
 SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
@@ -46,7 +46,7 @@ def to_sarif(audit: Audit) -> str:
         "informationUri": _PAPER,
         "rules": [_rule(each) for each in used],
     }
-    notices = [{"level": "note", "message": _message(each)} for each in audit.scan.notices]
+    notices = [{"level": "note", "message": _message(each)} for each in limits(audit.scan)]
     run = {
         "tool": {"driver": driver},
         "invocations": [{"executionSuccessful": True, "toolExecutionNotifications": notices}],

@@ -14,9 +14,9 @@ from tensorguard.reports.document import Cell, Document, Table, number
 from tensorguard.reports.exports import exports
 from tensorguard.reports.scan_charts import charts, headline
 from tensorguard.reports.scan_pictures import pictures
-from tensorguard.reports.scan_wording import ADVICE, NOTHING, PUBLIC, answer
+from tensorguard.reports.scan_wording import ADVICE, NOTHING, PUBLIC, answer, limits
 from tensorguard.reports.similarity import LIMITS
-from tensorguard.reports.wording import coverage, done
+from tensorguard.reports.wording import done
 
 _RELATIVES = (
     "Each against the model. Effect: mean cosine of what blocks do, less what independent models show; 1 is a copy. Difference: what "
@@ -71,9 +71,7 @@ def machine(audit: Audit) -> dict[str, Any]:
 def notices(audit: Audit) -> tuple[str, ...]:
     """Return what a reader has to know."""
     scan = audit.scan
-    said = [*scan.notices]
-    if scan.coverage is not None:
-        said.append(coverage(scan.name, scan.coverage))
+    said = limits(scan)
     unverified = [each.entry.name for each in scan.relatives if not each.entry.verified]
     if unverified:
         said.append(

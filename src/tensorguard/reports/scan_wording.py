@@ -8,7 +8,7 @@ from tensorguard.licences.licence import Duty, DutyKind, licences
 from tensorguard.licences.obligations import Obligation
 from tensorguard.lineage.scan import Relative, Scan
 from tensorguard.reports.parents import weights_sentence
-from tensorguard.reports.wording import components_sentence, done, p_value
+from tensorguard.reports.wording import components_sentence, coverage, done, p_value
 
 _FIRST: tuple[DutyKind, ...] = (
     "non-commercial", "name", "display", "same-licence", "use-restrictions", "pass-on-terms", "outputs", "threshold",
@@ -33,6 +33,11 @@ ADVICE = "Obligations are facts about licence texts with their source, as far as
 def answer(audit: Audit) -> str:
     """Return the answer: descent, then obligations."""
     return " ".join(each for each in (descent(audit.scan), obliges(audit.obligations)) if each)
+
+
+def limits(scan: Scan) -> list[str]:
+    """Return what limits the answer: how much of the model was read, and what happened on the way."""
+    return [*([] if scan.coverage is None else [coverage(scan.name, scan.coverage)]), *scan.notices]
 
 
 def descent(scan: Scan) -> str:

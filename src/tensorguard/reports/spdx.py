@@ -20,7 +20,7 @@ from tensorguard.lineage.scan import Relative
 from tensorguard.registry.entry import Facts
 from tensorguard.reports.pedigree import asked, confidence, identifier, numbers, place, purl, revision
 from tensorguard.reports.plain import plain, to_json
-from tensorguard.reports.scan_wording import descent
+from tensorguard.reports.scan_wording import descent, limits
 from tensorguard.version import __version__
 
 _PROFILES = ("core", "software", "simpleLicensing")
@@ -111,6 +111,7 @@ class _Writer:
         )
 
     def _remarks(self) -> Iterator[str]:
+        yield from limits(self._audit.scan)
         for each in self._audit.obligations:
             yield f"Obligation: {asked(each)}"
         for finding in self._audit.findings:
@@ -120,7 +121,7 @@ class _Writer:
         return spdx.ExternalIdentifier(
             externalIdentifierType=spdx.ExternalIdentifierType.other,
             identifier=f"tensorguard:{self._audit.source_digest}",
-            comment="Digest of all tensors' names, shapes and values, BLAKE3.",
+            comment="Digest of all tensors' names and shapes, and of the values that were read, BLAKE3.",
         )
 
     def _licensed(self, package: Any, text: str) -> None:
