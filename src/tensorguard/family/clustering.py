@@ -8,7 +8,6 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.distance import cdist
-from sklearn.metrics import silhouette_score
 
 from tensorguard.errors import UsageError, quote
 from tensorguard.family.accuracy import Accuracy, measure
@@ -201,6 +200,8 @@ def _require_distinct(bases: Sequence[str], initial: NDArray[np.float64]) -> Non
 def _silhouette(points: NDArray[np.float64], fit: KMeansFit) -> float | None:
     if not 2 <= len(np.unique(fit.clusters)) < len(points):
         return None
+    from sklearn.metrics import silhouette_score
+
     return float(silhouette_score(points, fit.clusters))
 
 

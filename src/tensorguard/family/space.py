@@ -11,8 +11,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.decomposition import PCA
-from sklearn.preprocessing import StandardScaler
 
 from tensorguard.errors import UsageError, quote
 from tensorguard.fingerprint.base import FEATURES
@@ -107,6 +105,9 @@ def fit_space(vectors: Sequence[FeatureVector], include_size: bool = False) -> S
     Raises:
         UsageError: Fewer than two models, or different specifications.
     """
+    from sklearn.decomposition import PCA
+    from sklearn.preprocessing import StandardScaler
+
     if len(vectors) < 2:
         raise UsageError("one model alone has nothing to be compared with", hint="give two features files or more")
     specification = require_one_specification(vectors)

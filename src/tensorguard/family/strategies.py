@@ -1,4 +1,4 @@
-"""The paper's five ways to cluster (RQ3, table I), each on points of any space; scikit-learn does the work.
+"""The paper's five ways to cluster (RQ3, table I), each on points of any space; scikit-learn does the work (it takes a second to load).
 
 Only the first knows the base models. All are deterministic: points come sorted by model name, random states are fixed, and the
 linear algebra runs on one thread.
@@ -7,14 +7,16 @@ linear algebra runs on one thread.
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.distance import cdist
-from sklearn.cluster import DBSCAN, AgglomerativeClustering, KMeans
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.mixture import GaussianMixture
 from threadpoolctl import threadpool_limits
+
+if TYPE_CHECKING:
+    from sklearn.cluster import DBSCAN, AgglomerativeClustering, KMeans
+    from sklearn.mixture import GaussianMixture
 
 Points = NDArray[np.float64]
 Clusters = NDArray[np.intp]
@@ -39,6 +41,9 @@ def centroid_kmeans(points: Points, initial: Points) -> KMeansFit:
         points: n x d.
         initial: k x d, the points of the bases.
     """
+    from sklearn.cluster import KMeans
+    from sklearn.exceptions import ConvergenceWarning
+
     with threadpool_limits(1), warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # fewer distinct points than clusters
         fitted = KMeans(len(initial), init=initial, n_init=1).fit(points)
@@ -47,21 +52,29 @@ def centroid_kmeans(points: Points, initial: Points) -> KMeansFit:
 
 def kmeans(points: Points, count: int, seed: int = 0) -> Clusters:
     """Standard K-means: k-means++ starts, the best of ten."""
+    from sklearn.cluster import KMeans
+
     return _fit(KMeans(count, n_init=10, random_state=seed), points)
 
 
 def hierarchical(points: Points, count: int, seed: int = 0) -> Clusters:  # noqa: ARG001 - one signature for all strategies
     """Agglomerative clustering with Ward's linkage, cut at `count` clusters."""
+    from sklearn.cluster import AgglomerativeClustering
+
     return _fit(AgglomerativeClustering(count, linkage="ward"), points)
 
 
 def gaussian_mixture(points: Points, count: int, seed: int = 0) -> Clusters:
     """A Gaussian mixture with full covariances, one start from K-means."""
+    from sklearn.mixture import GaussianMixture
+
     return _fit(GaussianMixture(count, covariance_type="full", random_state=seed), points)
 
 
 def dbscan(points: Points, count: int, seed: int = 0) -> Clusters:  # noqa: ARG001 - one signature for all strategies
     """DBSCAN with three neighbours; epsilon is the median over the points of the distance to their third neighbour."""
+    from sklearn.cluster import DBSCAN
+
     neighbours = 3
     distances = np.sort(cdist(points, points), axis=1)
     radius = float(np.median(distances[:, min(neighbours, len(points) - 1)]))
@@ -95,7 +108,9 @@ RIVALS = (
 )
 
 
-def _fit(estimator: KMeans | AgglomerativeClustering | GaussianMixture | DBSCAN, points: Points) -> Clusters:
+def _fit(estimator: "KMeans | AgglomerativeClustering | GaussianMixture | DBSCAN", points: Points) -> Clusters:
+    from sklearn.exceptions import ConvergenceWarning
+
     with threadpool_limits(1), warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # what did not converge shows in its accuracy
         return np.asarray(estimator.fit_predict(points), np.intp)
