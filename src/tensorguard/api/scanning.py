@@ -14,6 +14,7 @@ from tensorguard.api.registry_folder import registered_name
 from tensorguard.api.sampling import growing_fingerprints, is_quick
 from tensorguard.errors import InputError, UsageError
 from tensorguard.fingerprint.base import Fingerprint
+from tensorguard.lineage.scan import Scan
 from tensorguard.probes.rademacher import PUBLIC, Key
 from tensorguard.progress import Progress, Silent
 from tensorguard.registry.entry import Entry
@@ -77,11 +78,18 @@ def scan(
                 location=str(model),
                 registry=str(registry),
             )
-            if found.scan.best is not None and is_decided(found.scan.best.lineage):
+            if _is_settled(found.scan):
                 break
         if found is None:
             raise InputError("nothing of it can be sampled", where=model, hint="read all of it, with --full")
         return found
+
+
+def _is_settled(scan: Scan) -> bool:
+    """Say whether the best relative is beyond doubt, or every known model was compared in full and is independent."""
+    if scan.best is not None:
+        return is_decided(scan.best.lineage)
+    return len(scan.others) == scan.searched and all(is_decided(each.lineage) for each in scan.others)
 
 
 def _prints(

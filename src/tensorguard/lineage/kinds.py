@@ -8,7 +8,7 @@ from tensorguard.fingerprint.sketches import Sketches
 from tensorguard.lineage.evidence import Evidence
 from tensorguard.lineage.grids import bits_of, noise_of
 from tensorguard.lineage.sampled import SampledBlocks
-from tensorguard.lineage.values import Values, compare_values
+from tensorguard.lineage.values import Values, compare_rows, compare_values
 
 Direction = Literal["first from second", "second from first", "unknown"]
 
@@ -38,8 +38,8 @@ _AGAIN = 0.5
 """A block of the longer model that none maps to stands there twice if its cosines reach this share of what mapped blocks reach."""
 _ROUNDED = 0.03
 """Relative difference of row samples that their own rounding to 8 bits can make."""
-_ROWS_ALIKE = 0.5
-"""Mean cosine of row samples up to which it is not said by how much rows differ: some may have been moved."""
+_ROWS_ALIKE = 0.875
+"""Mean cosine of row samples up to which it is not said by how much rows differ (half of their size): some may have been moved."""
 _TURNED = "the residual stream is in another basis: permuted, rotated, or sign-flipped"
 _UNEXPLAINED = (4.0, 0.02)
 """A relative difference more than this many times (and by this much more than) what the operators show is a disguise."""
@@ -63,7 +63,7 @@ class Kind:
 def kinds(a: Sketches, b: Sketches, evidence: Evidence, packed: tuple[str, str] = ("", "")) -> tuple[Kind, ...]:
     """Name what distinguishes two linked models, the most drastic first; empty if nothing does.
 
-    Of models that were only sampled, shapes tell, and how far the first rows of their matrices are apart.
+    Of models that were only sampled, shapes tell, and the first rows of their matrices.
 
     Args:
         a: The first model.
@@ -72,7 +72,7 @@ def kinds(a: Sketches, b: Sketches, evidence: Evidence, packed: tuple[str, str] 
         packed: As what most numbers of each are packed into few bits (`grids.packed_as`), or nothing. It decides where values do not.
     """
     if evidence.sampled:
-        found = [*_shapes(a, b, evidence), *_in_rows(evidence, evidence.sampled, packed)]
+        found = [*_shapes(a, b, evidence), *_in_rows(evidence, evidence.sampled, compare_rows(a, b, evidence.sampled), packed)]
         return tuple({kind.name: kind for kind in sorted(found, key=lambda kind: KINDS.index(kind.name))}.values())
     values = compare_values(a, b, evidence)
     found = list(_shapes(a, b, evidence))
@@ -154,20 +154,15 @@ def _vocabulary(a: Sketches, b: Sketches, evidence: Evidence) -> Iterator[Kind]:
         )
 
 
-def _in_rows(evidence: Evidence, sampled: SampledBlocks, packed: tuple[str, str]) -> Iterator[Kind]:
-    """What a sample shows of the values."""
-    apart, acts_alike = sampled.distance, max(evidence.excess.values(), default=0.0) > _SEEN
+def _in_rows(evidence: Evidence, sampled: SampledBlocks, values: Values, packed: tuple[str, str]) -> Iterator[Kind]:
+    """What a sample shows of the values: how far they are apart, unless that is within the samples' own rounding."""
+    acts_alike = max(evidence.excess.values(), default=0.0) > _SEEN
     if _turned(evidence):
         yield Kind("disguised", UNKNOWN, _TURNED)
-    elif acts_alike and apart is not None and sampled.likeness < _SEEN:
+    elif acts_alike and sampled.pairs and sampled.likeness < _SEEN:
         yield Kind("disguised", UNKNOWN, "blocks act alike although their rows differ: heads or neurons were rearranged")
-    elif apart is not None and apart > _ROUNDED and sampled.likeness > _ROWS_ALIKE:
-        rounded = _packed(packed, apart)
-        if rounded is not None:
-            yield rounded
-            return
-        name = "continued" if apart > _CONTINUED else "fine-tuned"
-        yield Kind(name, UNKNOWN, f"the first rows of its matrices differ by {apart:.1%}")
+    elif sampled.likeness > _ROWS_ALIKE and values.changed:
+        yield from _values(values, packed, reshaped=values.difference < _ROUNDED)
 
 
 def _turned(evidence: Evidence) -> bool:

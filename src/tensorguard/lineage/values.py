@@ -12,6 +12,7 @@ from tensorguard.lineage.component_tests import CORRELATED
 from tensorguard.lineage.evidence import Evidence
 from tensorguard.lineage.grids import Side, side
 from tensorguard.lineage.pairing import paired_places
+from tensorguard.lineage.sampled import SampledBlocks
 
 _BLOCK_ROLES = frozenset(CORRELATED["attention"] + CORRELATED["mlp"])
 _CAST = 0.003
@@ -111,6 +112,20 @@ def compare_values(a: Sketches, b: Sketches, evidence: Evidence) -> Values:
         low_rank=_low_rank(a, b, [each for each in inside if each.role in changed]),
         coarse=_coarse(a, [each.first for each in inside if each.difference <= _EQUAL]),
         sides=(side(a, [each.first for each in inside]), side(b, [each.second for each in inside])),
+    )
+
+
+def compare_rows(a: Sketches, b: Sketches, sampled: SampledBlocks) -> Values:
+    """Compare the values of two models by the first rows of their matrices alone; which ones changed is not known then."""
+    compared = [(i, j) for i, j in paired_places(a, b, sampled.pairs) if i in a.sampled and j in b.sampled]
+    return Values(
+        difference=sampled.distance or 0.0,
+        roles={},
+        unchanged=(),
+        changed=tuple(dict.fromkeys(a.places[i].role for i, _ in compared)) if sampled.equal < 1 else (),
+        low_rank=False,
+        coarse=False,
+        sides=(side(a, [i for i, _ in compared]), side(b, [j for _, j in compared])),
     )
 
 
