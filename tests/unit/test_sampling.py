@@ -184,3 +184,15 @@ def test_every_look_at_a_growing_sample_is_paid_for(folders: Path, whole: Finger
     for each in found.tests:
         assert each.corrected == pytest.approx(min(0.0, each.test.log10_p + np.log10(len(found.tests) * planning.LOOKS)))
     assert len(samples(folders / "tuned-a")) <= planning.LOOKS
+
+
+def test_a_change_of_some_roles_alone_is_told_from_rows(folders: Path, tmp_path: Path) -> None:
+    part = {name: value.astype(np.float32) for name, value in FAMILY["base"].items()}
+    for name in part:
+        if "v_proj" in name:
+            part[name] = part[name] + 0.05 * np.random.default_rng(1).standard_normal(part[name].shape).astype(np.float32)
+    save(tmp_path / "part", part)
+    found = compare_lineage(samples(tmp_path / "part")[0], fingerprints.fingerprint_model(folders / "base", workers=1))
+    assert [(kind.name, kind.reason.endswith("in v alone of those that were looked at")) for kind in found.kinds] == [
+        ("adapter", True)
+    ]

@@ -221,7 +221,8 @@ def _trained(values: Values) -> Kind:
     if values.low_rank:
         return Kind("adapter", UNKNOWN, f"{amount}, by a few directions: {', '.join(values.changed)}")
     if values.unchanged:
-        return Kind("adapter", UNKNOWN, f"{amount}, in {', '.join(values.changed)} alone")
+        alone = "alone of those that were looked at" if values.rows else "alone"
+        return Kind("adapter", UNKNOWN, f"{amount}, in {', '.join(values.changed)} {alone}")
     left = values.left_grid()
     grid = "" if left is None else ", which takes them off a grid that they lay on"
     return Kind("continued" if values.difference > _CONTINUED else "fine-tuned", left, f"{amount}{grid}")

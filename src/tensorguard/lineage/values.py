@@ -47,6 +47,7 @@ class Values:
         low_rank: Whether what changed differs by few directions.
         coarse: Whether what did not change lies on a grid already: then what changed left the grid, and did not come onto it.
         sides: Traces of the first and of the second model.
+        rows: Whether first rows of some roles were compared, and not all matrices.
     """
 
     difference: float
@@ -56,6 +57,7 @@ class Values:
     low_rank: bool
     coarse: bool
     sides: tuple[Side, Side]
+    rows: bool = False
 
     def cast(self) -> int | None:
         """Return which model (0 or 1) is the other one with its values rounded to 16 bits, or None."""
@@ -100,6 +102,21 @@ def compare_values(a: Sketches, b: Sketches, evidence: Evidence) -> Values:
         for i, j in paired_places(a, b, evidence.blocks)
         if a.places[i].role in _BLOCK_ROLES
     ]
+    return _values(a, b, inside, rows=False)
+
+
+def compare_rows(a: Sketches, b: Sketches, sampled: SampledBlocks) -> Values:
+    """Compare the values of two models by the samples of their matrices' first rows; whether few directions changed is not known then."""
+    ours, theirs = ({place: row for row, place in enumerate(model.sampled)} for model in (a, b))
+    inside = [
+        _Compared(a.places[i].role, i, j, _apart(a.sample[ours[i]], b.sample[theirs[j]]))
+        for i, j in paired_places(a, b, sampled.pairs)
+        if i in ours and j in theirs
+    ]
+    return _values(a, b, inside, rows=True)
+
+
+def _values(a: Sketches, b: Sketches, inside: Sequence[_Compared], *, rows: bool) -> Values:
     roles: dict[str, list[float]] = {}
     for each in inside:
         roles.setdefault(each.role, []).append(each.difference)
@@ -109,24 +126,17 @@ def compare_values(a: Sketches, b: Sketches, evidence: Evidence) -> Values:
         roles={role: _median(differences) for role, differences in roles.items()},
         unchanged=tuple(role for role in roles if role not in changed),
         changed=changed,
-        low_rank=_low_rank(a, b, [each for each in inside if each.role in changed]),
+        low_rank=not rows and _low_rank(a, b, [each for each in inside if each.role in changed]),
         coarse=_coarse(a, [each.first for each in inside if each.difference <= _EQUAL]),
         sides=(side(a, [each.first for each in inside]), side(b, [each.second for each in inside])),
+        rows=rows,
     )
 
 
-def compare_rows(a: Sketches, b: Sketches, sampled: SampledBlocks) -> Values:
-    """Compare the values of two models by the first rows of their matrices alone; which ones changed is not known then."""
-    compared = [(i, j) for i, j in paired_places(a, b, sampled.pairs) if i in a.sampled and j in b.sampled]
-    return Values(
-        difference=sampled.distance or 0.0,
-        roles={},
-        unchanged=(),
-        changed=tuple(dict.fromkeys(a.places[i].role for i, _ in compared)) if sampled.equal < 1 else (),
-        low_rank=False,
-        coarse=False,
-        sides=(side(a, [i for i, _ in compared]), side(b, [j for _, j in compared])),
-    )
+def _apart(A: NDArray[np.int8], B: NDArray[np.int8]) -> float:
+    """Return the relative difference of two samples of equal norm."""
+    first, second = (each.astype(np.float64) / max(float(np.linalg.norm(each.astype(np.float64))), 1.0) for each in (A, B))
+    return float(np.linalg.norm(first - second))
 
 
 def _difference(A: NDArray[np.float32], B: NDArray[np.float32]) -> float:

@@ -91,7 +91,7 @@ def _evidence(lineage: Lineage) -> str:
     said, found, identity = [], lineage.evidence, lineage.identity
     if lineage.verdict == "derived" and found is not None and found.log10_p > ALARM:
         return f"a deep comparison shows it, fingerprints alone do not: {_surely(found)}"
-    if found is not None and found.sampled is not None and found.sampled.cosines:
+    if found is not None and found.sampled is not None and found.sampled.likeness >= SMALLEST_DERIVED:
         said.append(f"the first rows of matrices agree (mean cosine {found.sampled.likeness:.2f})")
     if found is not None and found.basis is not None and lineage.effect is not None:
         alike = max(test.statistic for signal in ("operators", "reordered") if (test := found.test(signal, found.basis)))
