@@ -9,7 +9,7 @@ from tensorguard.fingerprint.sketches import Place, Sketches
 from tensorguard.probes.anchors import ANCHOR_IDS, ANCHOR_WORDS
 from tensorguard.probes.rademacher import FIXED, RESPONSE, Key, fixed_basis, response_inputs, response_rows
 from tensorguard.signals.operators import without_identity
-from tensorguard.signals.sample import SAMPLED, row_sample, sample_rows
+from tensorguard.signals.sample import SAMPLED, first_row, row_sample, sample_rows
 from tensorguard.signals.traces import Traces
 from tensorguard.signals.unit_table import UNITS
 
@@ -120,8 +120,13 @@ def sketches(
         ),
         row_mean=_stack([_single(W.mean(0) @ response_inputs(key, W.shape[1])) for *_, W in matrices]),
         traces=_stack([_traces(W) for *_, W in matrices]),
-        sample=_stack([row_sample(key, _single(W[: sample_rows(W.shape[1])])) for role, _, W in matrices if role in SAMPLED]),
+        sample=_stack([row_sample(key, _single(_rows(key, role, W))) for role, _, W in matrices if role in SAMPLED]),
     )
+
+
+def _rows(key: Key, role: str, W: Array) -> Array:
+    start = first_row(key, role, *W.shape)
+    return W[start : start + sample_rows(W.shape[1])]
 
 
 def _operators(block: dict[str, Array], X: Array, without: tuple[str, ...]) -> Array:

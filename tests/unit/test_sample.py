@@ -2,11 +2,13 @@
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from tensorguard.probes.rademacher import PUBLIC, Key
 from tensorguard.signals.rotations import UNEVEN
-from tensorguard.signals.sample import BUCKETS, row_sample, sample_rows, sample_test
+from tensorguard.signals.sample import BUCKETS, first_row, row_sample, sample_rows, sample_test, sampled_rows
 
 
 def drawn(rows: int, width: int, seed: int = 0) -> NDArray[np.float32]:
@@ -92,3 +94,21 @@ def test_nothing_is_no_evidence() -> None:
     found = sample_test(samples(np.zeros((4, 4), np.float32)), samples(drawn(4, 4)))
     assert (found.z, found.log10_p) == (0, 0)
     assert sample_test(np.zeros((0, BUCKETS), np.int8), np.zeros((0, BUCKETS), np.int8)).log10_p == 0
+
+
+@settings(deadline=None)
+@given(st.integers(1, 40_000), st.integers(1, 80_000), st.sampled_from(["v", "up", "down"]))
+def test_a_secret_key_draws_rows_that_are_there_and_nobody_else_knows(rows: int, width: int, role: str) -> None:
+    count, places = sampled_rows(rows, width, secret=True)
+    start = first_row(Key(b"sixteen secret bytes"), role, rows, width)
+    assert start % count == 0
+    assert (places > 1) * count <= start <= count * (places - 1)
+    assert count * places <= rows < 2 * count * places or count == rows
+    assert first_row(PUBLIC, role, rows, width) == 0
+    assert sampled_rows(rows, width, secret=False) == (count, 1)
+
+
+def test_keys_draw_different_rows() -> None:
+    starts = {first_row(Key(bytes([i]) * 16), "up", 14336, 4096) for i in range(64)}
+    assert len(starts) > 50
+    assert max(starts) > 7000

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from support import kin
+from support import checkpoints, kin
 from support.checkpoints import Arrays, save
 from support.prints import printed, with_blocks
 from tensorguard.api import fingerprints
@@ -21,7 +21,9 @@ from tensorguard.fingerprint.file import encode_fingerprint, read_fingerprint, w
 from tensorguard.fingerprint.plan import growing, kept
 from tensorguard.lineage.sampled import sampled_blocks
 from tensorguard.lineage.verdict import compare_lineage
+from tensorguard.probes.rademacher import PUBLIC, Key
 from tensorguard.progress import Silent
+from tensorguard.signals.sample import sample_rows
 
 FAMILY = kin.kin()
 
@@ -196,3 +198,31 @@ def test_a_change_of_some_roles_alone_is_told_from_rows(folders: Path, tmp_path:
     assert [(kind.name, kind.reason.endswith("in v alone of those that were looked at")) for kind in found.kinds] == [
         ("adapter", True)
     ]
+
+
+def test_rows_planted_at_the_public_place_do_not_show_under_a_key(tmp_path: Path) -> None:
+    base, forged = (wide(seed) for seed in (1, 2))
+    for name in ("up_proj", "down_proj"):
+        ours, theirs = (model[f"model.layers.0.mlp.{name}.weight"] for model in (forged, base))
+        ours[: sample_rows(ours.shape[1])] = theirs[: sample_rows(ours.shape[1])]
+    places = [save(tmp_path / name, made) for name, made in (("forged", forged), ("base", base))]
+    planted = []
+    for key in (PUBLIC, Key(b"sixteen secret bytes")):
+        first, second = (samples(place, key=key)[0] for place in places)
+        whole = fingerprints.fingerprint_model(places[0], settings=Settings(key=key), workers=1).sketches
+        assert first.sketches is not None
+        assert whole is not None
+        np.testing.assert_array_equal(first.sketches.sample, whole.sample)
+        found = compare_lineage(first, second).evidence
+        assert found is not None
+        planted.append(next(t.corrected < -9 for t in found.tests if (t.signal, t.component) == ("sample", "mlp")))
+    assert planted == [True, False]
+
+
+def wide(seed: int) -> Arrays:
+    """One block whose matrices have many more rows than are sampled."""
+    shapes = {"up_proj": (2048, 256), "gate_proj": (2048, 256), "down_proj": (256, 2048)}
+    names = {f"model.layers.0.mlp.{name}.weight": shape for name, shape in shapes.items()}
+    return checkpoints.llama(seed, width=256, blocks=1) | {
+        name: checkpoints.numbers(name, *shape, seed=seed) for name, shape in names.items()
+    }

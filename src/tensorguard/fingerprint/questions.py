@@ -16,7 +16,7 @@ from tensorguard.fingerprint.sweep_tasks import Question
 from tensorguard.probes.anchors import ANCHOR_IDS, ANCHOR_WORDS, anchor_tokens
 from tensorguard.probes.rademacher import FIXED, Key, fixed_basis, response_inputs
 from tensorguard.signals.operators import COMPRESSED, READERS, WRITERS
-from tensorguard.signals.sample import SAMPLED
+from tensorguard.signals.sample import SAMPLED, first_row
 from tensorguard.tensors.base import Float32
 from tensorguard.tensors.folding import Folding, Folds
 from tensorguard.tensors.view import Vector, View
@@ -75,7 +75,7 @@ class Questions:
             return Question(member.stored, self._key)
         weight = member
         if not whole:
-            return Question(weight, self._key, sample=True, whole=False)
+            return Question(weight, self._key, sample=self.first_row(weight), whole=False)
         rows, columns = weight.shape
         inside = weight.stack in LANGUAGE and weight.layer is not None
         forward = backward = None
@@ -85,7 +85,12 @@ class Questions:
             backward = self._seen(weight.stack, weight.layer, weight.role, True)
         if inside and weight.role in COMPRESSED:
             forward = self._compressed(weight)
-        return Question(weight, self._key, forward, backward, inside and weight.role in SAMPLED and weight.expert is None)
+        sampled = inside and weight.role in SAMPLED and weight.expert is None
+        return Question(weight, self._key, forward, backward, self.first_row(weight) if sampled else None)
+
+    def first_row(self, weight: Weight) -> int:
+        """Return where the row sample of a matrix begins."""
+        return first_row(self._key, weight.role, *weight.shape)
 
     def _compressed(self, weight: Weight) -> Float32 | None:
         """Return what a matrix sees of the probes that another one compresses first (MLA), which is read once more for it.

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from tensorguard.probes.rademacher import PUBLIC
+
 METHOD = "tensorguard-lineage-1"
 """What determines the numbers; whatever changes them is another method."""
 
@@ -101,6 +103,11 @@ class Sketches:
     traces: NDArray[np.float32]
     sample: NDArray[np.int8]
     whole: tuple[int, ...] | None = None
+
+    @property
+    def secret(self) -> bool:
+        """Whether the probes are those of a secret key."""
+        return self.key != PUBLIC.identity()
 
     @property
     def blocks_read(self) -> NDArray[np.bool_]:

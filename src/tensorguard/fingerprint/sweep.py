@@ -52,10 +52,11 @@ class Swept:
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """A tensor, or its first rows."""
+    """A tensor, or the rows of it that are sampled, from `first` on."""
 
     member: Weight | Vector
     whole: bool
+    first: int = 0
 
     @property
     def width(self) -> int:
@@ -65,7 +66,7 @@ class _Part:
     def ranges(self) -> list[tuple[int, int]]:
         """(start, stop) of the ranges of rows that are read."""
         rows, width = extent_of(self.member)
-        return ranges(rows, width) if self.whole else [(0, min(rows, sample_rows(width)))]
+        return ranges(rows, width) if self.whole else [(self.first, min(rows, self.first + sample_rows(width)))]
 
     @property
     def elements(self) -> int:
@@ -135,7 +136,7 @@ class Sweep:
         return sorted(indices, key=lambda index: _sweep_order(self._view.weights[index], index))
 
     def _read(self, indices: Sequence[int], *, whole: bool) -> Swept:
-        asked = [_Part(self._members[index], whole) for index in indices]
+        asked = [self._part(self._members[index], whole=whole) for index in indices]
         # Questions are made as they are asked: folded inputs are as large as weights.
         tasks = (
             Range(question, *rows)
@@ -151,6 +152,10 @@ class Sweep:
         finally:
             self._progress.finish("sweep")
         return self._swept()
+
+    def _part(self, member: Weight | Vector, *, whole: bool) -> "_Part":
+        first = 0 if whole or isinstance(member, Vector) else self._questions.first_row(member)
+        return _Part(member, whole, first)
 
     def _folded(self, part: "_Part", answers: Iterator[Answer]) -> Folded:
         total = Folded()

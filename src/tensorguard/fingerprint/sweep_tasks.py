@@ -45,7 +45,7 @@ class Question:
         forward: Inputs whose responses are wanted row by row and, last, the 16 of the response sketch: float32 of shape
             (d, columns + 16); None for the latter alone.
         backward: Outputs X whose responses W^T X are wanted, float32 of shape (rows, columns); None for none.
-        sample: Whether a row sample is wanted.
+        sample: The first row of the row sample that is wanted, None for none.
         whole: Whether anything but the row sample is wanted.
     """
 
@@ -53,7 +53,7 @@ class Question:
     key: Key
     forward: Float32 | None = field(default=None, repr=False)
     backward: Float32 | None = field(default=None, repr=False)
-    sample: bool = False
+    sample: int | None = None
     whole: bool = True
 
 
@@ -136,14 +136,25 @@ def answer(task: Range, products: Products) -> Answer:
             continue
         if start == task.start:
             found.traces.see_sample(tile)
-            if question.sample and start == 0:
-                found.sample = row_sample(question.key, tile[: sample_rows(width)])
+            found.sample = _sample(task, tile)
         if question.whole:
             _multiply(task, start, tile, products, found, responses)
     found.digests = b"".join(digests)
     found.constant = constants.pop() if len(constants) == 1 else None
     found.responses = np.concatenate(responses) if responses else None
     return found
+
+
+def _sample(task: Range, first: Float32) -> NDArray[np.int8] | None:
+    """Return the row sample if it is wanted and begins in this range, of which the first rows are given."""
+    question, start = task.question, task.question.sample
+    if start is None or not task.start <= start < task.stop:
+        return None
+    rows, width = extent_of(question.tensor)
+    count = min(rows, sample_rows(width))
+    if start > task.start:  # where a secret key says
+        first = np.nan_to_num(_read(question.tensor, start, start + count), nan=0, posinf=0, neginf=0)
+    return row_sample(question.key, first[:count])
 
 
 def _tile_rows(width: int) -> int:

@@ -14,7 +14,7 @@ from tensorguard.signals.anchor_evidence import gram_test, row_test
 from tensorguard.signals.correlation import correlate, hidden_basis
 from tensorguard.signals.null_draws import Test
 from tensorguard.signals.operator_evidence import FEWEST
-from tensorguard.signals.sample import sample_rows, sample_test
+from tensorguard.signals.sample import sample_test, sampled_rows
 from tensorguard.signals.traces import TRACES
 from tensorguard.tensors.ordering import LANGUAGE_STACKS
 from tensorguard.tensors.roles import SSM
@@ -128,6 +128,6 @@ def _is_whole(model: Sketches, place: int) -> bool:
 
 
 def _same_rows(a: Sketches, i: int, b: Sketches, j: int) -> bool:
-    rows = [min(m.places[k].rows, sample_rows(m.places[k].columns)) for m, k in ((a, i), (b, j))]
+    rows = [sampled_rows(m.places[k].rows, m.places[k].columns, secret=m.secret) for m, k in ((a, i), (b, j))]
     varied = min(model.traces[k, TRACES.index("distinct_row")] for model, k in ((a, i), (b, j)))
     return rows[0] == rows[1] and bool(varied > 1)

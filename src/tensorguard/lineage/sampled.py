@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 
 from tensorguard.fingerprint.sketches import Sketches
 from tensorguard.lineage.alignment import Pairs, best_assignment
-from tensorguard.signals.sample import sample_rows
+from tensorguard.signals.sample import sampled_rows
 from tensorguard.signals.traces import TRACES
 
 _VARIED = TRACES.index("distinct_row")
 
-_Key = tuple[str, str, int, int]
-"""Stack, role, rows sampled, columns."""
+_Key = tuple[str, str, tuple[int, int], int]
+"""Stack, role, which rows are sampled, columns."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +92,7 @@ def _by_role(model: Sketches) -> dict[_Key, tuple[list[int], NDArray[np.int8]]]:
         place = model.places[index]
         block = None if place.layer is None else number.get((place.stack, place.layer))
         if block is not None and model.traces[index, _VARIED] > 1:
-            rows = min(place.rows, sample_rows(place.columns))
+            rows = sampled_rows(place.rows, place.columns, secret=model.secret)
             found[place.stack, place.role, rows, place.columns].append((block, row))
     return {key: ([block for block, _ in held], model.sample[[row for _, row in held]]) for key, held in found.items()}
 

@@ -1,7 +1,8 @@
 """The row sample: a count sketch of one fixed, contiguous block of rows, so that one range of bytes per tensor can be compared.
 
 The first rows of a matrix, 65,536 numbers of them (a function of the input width alone), are added up in 4,096 buckets with random signs
-(Charikar, Chen, Farach-Colton 2002): cosines of sketches are unbiased for cosines of the rows, with a standard deviation of 1/64.
+(Charikar, Chen, Farach-Colton 2002): cosines of sketches are unbiased for cosines of the rows, with a standard deviation of 1/64. Under a
+secret key the rows lie where the key says: rows at a known place can be planted in a stranger, or changed in a copy.
 
 Two matrices are compared bucket by bucket. Fifteen sixteenths of the product of two buckets are products of numbers from different
 places, each with a random sign of the hash, whatever the weights; the rest are products from the same place, which for independent
@@ -35,8 +36,20 @@ def sample_rows(width: int) -> int:
     return max(1, _ELEMENTS // max(1, width))
 
 
+def sampled_rows(rows: int, width: int, *, secret: bool) -> tuple[int, int]:
+    """Return how many rows of a matrix are sampled, and in how many places they may lie: of unequal ones nothing can be compared."""
+    count = min(rows, sample_rows(width))
+    return count, 1 << (rows // max(1, count)).bit_length() - 1 if secret and count else 1
+
+
+def first_row(key: Key, role: str, rows: int, width: int) -> int:
+    """Return the first row that is sampled: 0, or another that a secret key draws for this role, width and number of places."""
+    count, places = sampled_rows(rows, width, secret=bool(key.secret))
+    return 0 if places == 1 else count * (1 + int(key.words(f"lineage/sample/{role}/{width}", 1)[0]) % (places - 1))
+
+
 def row_sample(key: Key, rows: Float32) -> NDArray[np.int8]:
-    """Return the sketch of a matrix's first rows, float32 of shape (rows, d): int8 up to scale of shape (4096,)."""
+    """Return the sketch of some rows of a matrix, float32 of shape (rows, d): int8 up to scale of shape (4096,)."""
     buckets, signs = _places(key, rows.size)
     sums = np.bincount(buckets, weights=rows.ravel() * signs, minlength=BUCKETS)
     largest = np.abs(sums).max()
