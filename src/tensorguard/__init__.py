@@ -31,9 +31,10 @@ from tensorguard.version import __version__ as __version__
 if TYPE_CHECKING:
     from tensorguard.api.checking import check
     from tensorguard.api.families import Comparison, classify, cluster, compare, load_vectors
-    from tensorguard.api.fingerprints import Settings, fingerprint_many, fingerprint_model
+    from tensorguard.api.fingerprints import Settings, fingerprint_model
     from tensorguard.api.inspecting import Inspected, inspect
     from tensorguard.api.lineage import compare_models, find_parents, tree
+    from tensorguard.api.many import fingerprint_many
     from tensorguard.api.models import Model, open_model
     from tensorguard.api.registry import Adding, add_models
     from tensorguard.api.registry_folder import registry_folder
@@ -72,9 +73,10 @@ if TYPE_CHECKING:
 _HOME = {
     "tensorguard.api.checking": ("check",),
     "tensorguard.api.families": ("Comparison", "classify", "cluster", "compare", "load_vectors"),
-    "tensorguard.api.fingerprints": ("Settings", "fingerprint_many", "fingerprint_model"),
+    "tensorguard.api.fingerprints": ("Settings", "fingerprint_model"),
     "tensorguard.api.inspecting": ("Inspected", "inspect"),
     "tensorguard.api.lineage": ("compare_models", "find_parents", "tree"),
+    "tensorguard.api.many": ("fingerprint_many",),
     "tensorguard.api.models": ("Model", "open_model"),
     "tensorguard.api.registry": ("Adding", "add_models"),
     "tensorguard.api.registry_folder": ("registry_folder",),

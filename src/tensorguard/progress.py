@@ -1,9 +1,12 @@
 """Progress events: long work tells a listener what it has done, and never prints."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Protocol, TypeVar
 
 _Item = TypeVar("_Item")
+
+Fact = str | int | float | bool | None
+"""What an event says of one thing; errors are said in words."""
 
 
 class Progress(Protocol):
@@ -18,6 +21,9 @@ class Progress(Protocol):
     def finish(self, task: str) -> None:
         """The task is over, done or not."""
 
+    def event(self, name: str, **facts: Fact) -> None:
+        """Something happened that a log would tell: `model`, when one of many is done, with model, status, seconds, bytes and error."""
+
 
 class Silent:
     """The listener that does not listen; the library's default."""
@@ -30,6 +36,36 @@ class Silent:
 
     def finish(self, task: str) -> None:
         """Ignore the event."""
+
+    def event(self, name: str, **facts: Fact) -> None:
+        """Ignore the event."""
+
+
+class Several:
+    """Passes everything on to several listeners."""
+
+    def __init__(self, listeners: Sequence[Progress]) -> None:
+        self._listeners = tuple(listeners)
+
+    def start(self, task: str, total: int, unit: str) -> None:
+        """See `Progress.start`."""
+        for each in self._listeners:
+            each.start(task, total, unit)
+
+    def advance(self, task: str, amount: int) -> None:
+        """See `Progress.advance`."""
+        for each in self._listeners:
+            each.advance(task, amount)
+
+    def finish(self, task: str) -> None:
+        """See `Progress.finish`."""
+        for each in self._listeners:
+            each.finish(task)
+
+    def event(self, name: str, **facts: Fact) -> None:
+        """See `Progress.event`."""
+        for each in self._listeners:
+            each.event(name, **facts)
 
 
 def counted(items: Iterable[_Item], task: str, total: int, progress: Progress) -> Iterator[_Item]:

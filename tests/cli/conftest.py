@@ -49,7 +49,7 @@ def hub(models: Path, kin: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 @pytest.fixture(scope="session")
 def fingerprints(models: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Their fingerprints."""
-    from tensorguard.api.fingerprints import fingerprint_many
+    from tensorguard.api.many import fingerprint_many
 
     folder = tmp_path_factory.mktemp("fingerprints")
     assert all(outcome.error is None for outcome in fingerprint_many(sorted(models.iterdir()), folder, workers=1))
@@ -65,7 +65,7 @@ def kin(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def prints(kin: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Their fingerprints."""
-    from tensorguard.api.fingerprints import fingerprint_many
+    from tensorguard.api.many import fingerprint_many
 
     folder = tmp_path_factory.mktemp("prints")
     assert all(outcome.error is None for outcome in fingerprint_many(sorted(kin.iterdir()), folder, workers=1))

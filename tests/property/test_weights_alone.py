@@ -12,7 +12,8 @@ from safetensors.numpy import save_file
 from threadpoolctl import threadpool_limits
 
 from support.checkpoints import MAKERS, Arrays, config, llama, save, save_gguf
-from tensorguard.api.fingerprints import Settings, fingerprint_many, fingerprint_model
+from tensorguard.api.fingerprints import Settings, fingerprint_model
+from tensorguard.api.many import fingerprint_many
 from tensorguard.fingerprint.base import Fingerprint
 from tensorguard.fingerprint.specification import Specification
 from tensorguard.fingerprint.tasks import TILE_ELEMENTS

@@ -55,7 +55,7 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.mark.parametrize("page", [page for page in PAGES if fenced(page, "python")], ids=named)
 def test_python_runs(page: Path, workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tensorguard.api.fingerprints.processors", lambda: 1)  # examples have no `if __name__ == "__main__"`
+    monkeypatch.setattr("tensorguard.api.many.processors", lambda: 1)  # examples have no `if __name__ == "__main__"`
     save(workplace / "models/llama", llama())
     save(workplace / "models/llama-tuned", llama(1))
     save(workplace / "models/bert", bert(), "bert")

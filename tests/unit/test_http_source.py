@@ -257,6 +257,9 @@ class Heard:
     def finish(self, task: str) -> None:
         self.events.append(("finish",))
 
+    def event(self, name: str, **facts: object) -> None:
+        self.events.append(("event", name))
+
 
 def test_bytes_are_counted_and_told(hub: Hub) -> None:
     source, heard = weights(), Heard()

@@ -44,6 +44,9 @@ class Listener:
     def finish(self, task: str) -> None:
         self.events.append(("finish", task))
 
+    def event(self, name: str, **facts: object) -> None:
+        self.events.append(("event", name))
+
 
 def names(path: Path) -> list[str]:
     return [info.name for info in read_safetensors(LocalFile(path)).tensors]

@@ -14,7 +14,8 @@ from safetensors.numpy import load, save
 from support.checkpoints import save as save_model
 from support.commands import CommandLine
 from support.sweeps import EXPERTS, llama
-from tensorguard.api.fingerprints import Settings, fingerprint_many, fingerprint_model
+from tensorguard.api.fingerprints import Settings, fingerprint_model
+from tensorguard.api.many import fingerprint_many
 from tensorguard.errors import InputError
 from tensorguard.fingerprint.base import Fingerprint
 from tensorguard.fingerprint.file import read_fingerprint, write_fingerprint

@@ -1,28 +1,20 @@
-"""Fingerprint one model, or many."""
+"""Fingerprint one model."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
 from pathlib import Path
 
-from tensorguard.api.models import Model, file_stem, locating_errors, model_name, open_model
+from tensorguard.api.models import Model, locating_errors, open_model
 from tensorguard.api.sampling import sampled_fingerprint
 from tensorguard.engines.base import Engine
-from tensorguard.engines.inline import Inline
-from tensorguard.engines.processes import Processes
-from tensorguard.engines.sizing import available_memory, processors, workers_within
+from tensorguard.engines.sizing import processors
 from tensorguard.engines.threads import Threads
-from tensorguard.errors import TensorGuardError, UsageError, quote, utf8
+from tensorguard.errors import quote
 from tensorguard.fingerprint import extract
 from tensorguard.fingerprint.base import Fingerprint, TensorDigest
-from tensorguard.fingerprint.features import SUFFIX as FEATURES_SUFFIX
-from tensorguard.fingerprint.features import vector, write_features
-from tensorguard.fingerprint.file import SUFFIX, read_fingerprint, write_fingerprint
-from tensorguard.fingerprint.outcome import FingerprintOutcome
 from tensorguard.fingerprint.specification import Specification
 from tensorguard.fingerprint.sweep import Sweep, Swept
 from tensorguard.formats.adapter import is_adapter
-from tensorguard.formats.atomic import make_folder
 from tensorguard.probes.anchors import ANCHOR_WORDS
 from tensorguard.probes.rademacher import PUBLIC, Key
 from tensorguard.progress import Progress, Silent
@@ -117,10 +109,10 @@ def fingerprint_model(
     """
     settings = settings or Settings()
     opened = model if isinstance(model, Model) else settings.open(model)
-    return _fingerprint(opened, settings, workers or processors(), progress or Silent())
+    return fingerprint_opened(opened, settings, workers or processors(), progress or Silent())
 
 
-def _fingerprint(model: Model, settings: Settings, workers: int, progress: Progress) -> Fingerprint:
+def fingerprint_opened(model: Model, settings: Settings, workers: int, progress: Progress) -> Fingerprint:
     if settings.quick:
         return sampled_fingerprint(model, settings, progress)
     engine = Threads(max(REQUESTS, workers) if model.distant else workers)  # who waits for a server takes no processor
@@ -177,116 +169,3 @@ def _damage(view: View, found: Sequence[TensorDigest]) -> list[str]:
     shown = [quote(name) for name in dict.fromkeys(damaged)]
     more = [f"{len(shown) - _MOST_NAMED} more"] if len(shown) > _MOST_NAMED else []
     return [f"values that are not finite are in {', '.join(shown[:_MOST_NAMED] + more)}"] if shown else []
-
-
-def fingerprint_many(
-    models: Sequence[Path | str],
-    output: Path | str,
-    *,
-    settings: Settings | None = None,
-    workers: int | None = None,
-    memory: int | None = None,
-    force: bool = False,
-    progress: Progress | None = None,
-) -> Iterator[FingerprintOutcome]:
-    """Fingerprint models and write `NAME.tgfp` and `NAME_features.json` of each; a bad model does not stop the rest.
-
-    Args:
-        models: Where they are.
-        output: The folder to write to; made if it does not exist.
-        settings: How; the paper's settings by default.
-        workers: How many models at a time at most (one model alone: threads); all processors by default.
-        memory: Bytes that the workers may take together; by default half of what is free.
-        force: Compute also what is there already.
-        progress: Hears of models (and, for one model alone, of elements).
-
-    Yields:
-        An outcome per model, in the order given.
-
-    Raises:
-        UsageError: Two models would write the same file, the output is not a folder, or a base was given and no adapter.
-        ResourceError: A worker was killed.
-    """
-    settings, progress = settings or Settings(), progress or Silent()
-    output, wanted = Path(output), workers or processors()
-    _require_distinct(models)
-    if settings.base is not None and not any(is_adapter(locate(model)) for model in models):
-        raise UsageError("a base goes with an adapter, and there is none", where=models[0], hint="leave --base out")
-    make_folder(output)
-    if len(models) == 1:
-        yield _one(models[0], output, settings, wanted, force, progress)
-        return
-    count = workers_within(available_memory() // 2 if memory is None else memory, wanted)
-    engine: Engine = Processes(count) if count > 1 else Inline()
-    work = partial(_quietly, output=output, settings=settings, force=force)
-    progress.start("models", len(models), "models")
-    try:
-        for outcome in engine.map(work, models):
-            progress.advance("models", 1)
-            yield outcome
-    finally:
-        progress.finish("models")
-
-
-def _require_distinct(models: Sequence[Path | str]) -> None:
-    stems: dict[str, Path | str] = {}
-    for model in models:
-        try:
-            stem = file_stem(model_name(model))
-        except TensorGuardError:
-            continue  # it is reported when its turn comes
-        if stem in stems:
-            raise UsageError(
-                f"{quote(stems[stem])} and {quote(model)} would both be written as {stem}{SUFFIX}",
-                hint="name them apart, or write them to two folders",
-            )
-        stems[stem] = model
-
-
-def _quietly(model: Path | str, *, output: Path, settings: Settings, force: bool) -> FingerprintOutcome:
-    return _one(model, output, settings, 1, force, Silent())
-
-
-def _one(
-    model: Path | str, output: Path, settings: Settings, workers: int, force: bool, progress: Progress
-) -> FingerprintOutcome:
-    try:
-        opened = settings.open(model)
-        stem = file_stem(opened.name)
-        target = output / f"{stem}{SUFFIX}"
-        earlier = None if force else _earlier(target, opened, settings)
-        if earlier is not None:
-            return FingerprintOutcome(utf8(model), "finished before", earlier)
-        result = _fingerprint(opened, settings, workers, progress)
-        if result.features:
-            write_features(output / f"{stem}{FEATURES_SUFFIX}", vector(result))
-        write_fingerprint(target, result)
-    except TensorGuardError as error:
-        return FingerprintOutcome(utf8(model), "failed", error=error)
-    return FingerprintOutcome(utf8(model), "done", result)
-
-
-def _earlier(target: Path, model: Model, settings: Settings) -> Fingerprint | None:
-    """Return the fingerprint that is there already, if it is complete, of this very model and made with these settings."""
-    try:
-        found = read_fingerprint(target)
-    except TensorGuardError:
-        return None
-    same = found.header_digest == model.header_digest and found.specification == str(settings.specification)
-    newer = target.stat().st_mtime_ns > model.modified
-    beside = target.with_name(target.name.removesuffix(SUFFIX) + FEATURES_SUFFIX).exists()
-    whole = bool(settings.quick) if found.coverage else beside
-    complete = (found.extended or not settings.extended) and _has_lineage(found, settings)
-    accepted = settings.skip_nonfinite or not _leaves_out(found)
-    return found if same and newer and whole and complete and accepted else None
-
-
-def _has_lineage(found: Fingerprint, settings: Settings) -> bool:
-    if not settings.lineage:
-        return True
-    return found.sketches is not None and found.sketches.key == settings.key.identity()
-
-
-def _leaves_out(found: Fingerprint) -> bool:
-    """Say whether a fingerprint may be of a model that would be refused without `skip_nonfinite`."""
-    return any(each.nan or each.infinite for each in found.digests) if found.digests else bool(found.skipped)

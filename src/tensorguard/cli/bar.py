@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from tensorguard.progress import Fact, Silent
 from tensorguard.progress import Progress as Listener
-from tensorguard.progress import Silent
 from tensorguard.sources.traffic import TRAFFIC
 
 if TYPE_CHECKING:
@@ -35,6 +35,9 @@ class _Bars:
     def finish(self, task: str) -> None:
         """Take a bar away."""
         self._bars.remove_task(self._tasks.pop(task))
+
+    def event(self, name: str, **facts: Fact) -> None:
+        """Bars tell of tasks alone."""
 
 
 @contextmanager

@@ -44,7 +44,8 @@ def fingerprint(
     tensorguard fingerprint ./my-adapter --base ./Llama-3.2-1B -o fingerprints
     tensorguard fingerprint models/* -o fingerprints --workers 4
     """
-    from tensorguard.api.fingerprints import Settings, fingerprint_many
+    from tensorguard.api.fingerprints import Settings
+    from tensorguard.api.many import fingerprint_many
     from tensorguard.errors import PartialError
     from tensorguard.fingerprint.specification import Specification
     from tensorguard.probes.inputs import ProbeSpec

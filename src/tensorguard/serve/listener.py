@@ -2,6 +2,7 @@
 
 import threading
 
+from tensorguard.progress import Fact
 from tensorguard.serve.answers import Task
 
 
@@ -49,6 +50,9 @@ class Listener:
         """The task is over."""
         with self._lock:
             self._tasks.pop(task, None)
+
+    def event(self, name: str, **facts: Fact) -> None:
+        """Something happened; the page shows tasks alone."""
 
     def tasks(self) -> list[Task]:
         """Return what is under way."""
