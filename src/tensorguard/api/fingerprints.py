@@ -113,6 +113,7 @@ def fingerprint_model(
 
 
 def fingerprint_opened(model: Model, settings: Settings, workers: int, progress: Progress) -> Fingerprint:
+    """Compute the fingerprint of an opened model with `workers` threads; see `fingerprint_model`."""
     if settings.quick:
         return sampled_fingerprint(model, settings, progress)
     engine = Threads(max(REQUESTS, workers) if model.distant else workers)  # who waits for a server takes no processor

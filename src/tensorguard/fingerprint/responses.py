@@ -16,6 +16,7 @@ from tensorguard.fingerprint.tasks import Sums, Task, ask, fold, plan
 from tensorguard.probes.inputs import ProbeSpec, follow_gradient, input_moments, inputs, moments
 from tensorguard.progress import Progress
 from tensorguard.signals.products import Products
+from tensorguard.sources.readahead import read_ahead
 from tensorguard.tensors.base import Float32
 from tensorguard.tensors.weight import Weight
 
@@ -165,7 +166,8 @@ def _respond(
 
 
 def _run(plans: list[list[Task]], engine: Engine, products: Products, progress: Progress) -> list[Sums]:
-    results = engine.map(partial(ask, products=products), [task for tasks in plans for task in tasks])
+    tasks = read_ahead((task for tasks in plans for task in tasks), lambda task: task.weight.span(task.start, task.stop))
+    results = engine.map(partial(ask, products=products), tasks)
     return [fold(tasks, results, progress) for tasks in plans]
 
 

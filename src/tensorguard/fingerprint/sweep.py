@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import groupby
+from operator import itemgetter
 
 import numpy as np
 
@@ -21,6 +23,8 @@ from tensorguard.progress import Progress
 from tensorguard.signals.products import Products
 from tensorguard.signals.sample import sample_rows
 from tensorguard.signals.unit_table import UNITS
+from tensorguard.sources.prefetching import Span
+from tensorguard.sources.readahead import read_ahead
 from tensorguard.tensors.folding import Folds
 from tensorguard.tensors.grouping import HeadDimensions
 from tensorguard.tensors.view import Vector, View
@@ -138,11 +142,12 @@ class Sweep:
     def _read(self, indices: Sequence[int], *, whole: bool) -> Swept:
         asked = [self._part(self._members[index], whole=whole) for index in indices]
         # Questions are made as they are asked: folded inputs are as large as weights.
+        ahead = read_ahead(((part, rows) for part in asked for rows in part.ranges), _span)
         tasks = (
             Range(question, *rows)
-            for part in asked
+            for part, group in groupby(ahead, itemgetter(0))
             for question in [self._questions.of(part.member, whole=part.whole)]
-            for rows in part.ranges
+            for _, rows in group
         )
         self._progress.start("sweep", sum(part.elements for part in asked), "elements")
         try:
@@ -183,6 +188,11 @@ class Sweep:
         notices = (*self._folds.notices[:_MOST_NOTICES], *more, *guessed)
         digests = tuple(self._digests[index] for index in sorted(self._digests))
         return Swept(digests, _sketches(self._questions, self._key, self._blocks, self._collector, self._matrices), notices)
+
+
+def _span(asked: tuple[_Part, tuple[int, int]]) -> Span | None:
+    part, rows = asked
+    return part.member.span(*rows) if isinstance(part.member, Weight) else None
 
 
 def _sweep_order(weight: Weight, index: int) -> tuple[str, int, bool, int, int]:

@@ -1,5 +1,6 @@
 """Local files, read by `pread`: no shared position, no memory map that a truncated file could turn into a crash."""
 
+import contextlib
 import os
 import stat
 import threading
@@ -67,6 +68,12 @@ class LocalFile:
                 raise InputError("ended early: it became shorter while it was read", where=self.path)
             done += read
         return buffer
+
+    def announce(self, offset: int, length: int) -> None:
+        """Tell the system that a range will be read soon, where it can be told."""
+        if hasattr(os, "posix_fadvise"):
+            with contextlib.suppress(OSError):
+                os.posix_fadvise(self._open(), offset, length, os.POSIX_FADV_WILLNEED)
 
     def close(self) -> None:
         """Give the descriptor back; the next read opens the file again. Not for a source that another thread is reading."""

@@ -145,6 +145,7 @@ def _table(name: str, raw: Mapping[str, dict[str, object]]) -> Architecture:
     )
 
 
+@cache  # tables repeat what they extend
 def _parse(text: str, value: str, stack: str) -> tuple[str, Template]:
     components = text.split(".")
     numbered = [c in _FIELDS or is_number(c) for c in components]

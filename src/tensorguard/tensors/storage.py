@@ -39,6 +39,14 @@ class StoredTensor:
         """The file it lies in."""
         return self.info.source.name
 
+    def span(self, start: int, stop: int) -> Span:
+        """Return where rows start..stop lie; all of the tensor if they are not stored row by row."""
+        rows, info = extent(self)[0], self.info
+        if info.transposed or info.nbytes % rows:
+            return Span(info.source, info.offset, info.nbytes)
+        stride = info.nbytes // rows
+        return Span(info.source, info.offset + start * stride, (stop - start) * stride)
+
     def read(self, rows: slice, columns: slice) -> Float32:
         """Decode a block; see `Stored.read`."""
         if self.dtype in PLAIN:

@@ -6,7 +6,9 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from tensorguard.sources.prefetching import Span
 from tensorguard.tensors.base import Float32, Stored
+from tensorguard.tensors.storage import StoredTensor
 
 _SHORTEST_RUN = 16
 """Runs of stored rows shorter than this are read with what lies between them, then picked."""
@@ -92,6 +94,12 @@ class Weight:
             read = self._stored_rows(low, int(part.max()) + 1)
             block[begin:end] = read[part - low]
         return block
+
+    def span(self, start: int, stop: int) -> Span | None:
+        """Return where rows start..stop of W lie if they lie in one range of a file, as they are; else None."""
+        if self.transposed or self.order.size or self.order.rotary or not isinstance(self.stored, StoredTensor):
+            return None
+        return self.stored.span(self.order.offset + start, self.order.offset + stop)
 
     def _stored_rows(self, low: int, high: int) -> Float32:
         if not self.transposed:
