@@ -2,7 +2,6 @@
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import linear_sum_assignment
 
 Pairs = tuple[tuple[int, int], ...]
 """Pairs (block of the first, block of the second), in order of the first."""
@@ -39,12 +38,16 @@ def best_path(similarity: NDArray[np.floating]) -> Pairs:
 
 def best_assignment(similarity: NDArray[np.floating]) -> Pairs:
     """Return the one-to-one pairs of blocks, in whatever order, with the largest sum (linear assignment) in a matrix (LA, LB)."""
+    from scipy.optimize import linear_sum_assignment  # takes long to load, and few pairs need it
+
     rows, columns = linear_sum_assignment(similarity, maximize=True)
     return tuple(zip(rows.tolist(), columns.tolist(), strict=True))
 
 
 def assignment_sums(similarity: NDArray[np.floating]) -> NDArray[np.float64]:
     """Return the sum over `best_assignment` of each of many matrices, of shape (N,) for (N, LA, LB)."""
+    from scipy.optimize import linear_sum_assignment
+
     pairs = [linear_sum_assignment(each, maximize=True) for each in similarity]
     return np.array([each[chosen].sum(dtype=np.float64) for each, chosen in zip(similarity, pairs, strict=True)])
 

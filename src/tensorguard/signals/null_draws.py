@@ -14,7 +14,6 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import gammaincc, gammainccinv
 
 How = Literal["exact", "monte-carlo", "extrapolated", "conditional"]
 """`exact`: an upper bound that is proven under the null; `conditional`: a bound, or an extrapolation, that rests on a measured constant:
@@ -80,6 +79,8 @@ def judge(statistic: float, draws: NDArray[np.floating], margin: float | None = 
 
 def critical(draws: NDArray[np.floating], p: float) -> float:
     """Return the value that the extrapolated null reaches with probability `p`."""
+    from scipy.special import gammainccinv  # takes long to load, and fingerprints do without
+
     shape = 4 / skewness(draws.astype(np.float64)) ** 2
     z = (float(gammainccinv(shape, p)) - shape) / np.sqrt(shape)
     return float(draws.mean() + z * draws.std(ddof=1))
@@ -87,6 +88,8 @@ def critical(draws: NDArray[np.floating], p: float) -> float:
 
 def tail(z: float, skew: float) -> float:
     """Return log10 of the chance that a standardised gamma variable of the given skewness (> 0) reaches `z`, at least -300."""
+    from scipy.special import gammaincc
+
     shape = 4 / skew**2
     p = float(gammaincc(shape, max(0.0, shape + z * np.sqrt(shape))))
     return float(np.log10(p)) if p > 10**SMALLEST_LOG10_P else SMALLEST_LOG10_P

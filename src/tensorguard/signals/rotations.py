@@ -4,7 +4,6 @@ from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import gammaln
 
 from tensorguard.probes.bits import normals
 
@@ -50,5 +49,7 @@ def trace_moments(M: NDArray[np.float64]) -> tuple[float, float]:
 @lru_cache(maxsize=64)
 def _mean_chi(n: int) -> float:
     """Return the mean of E chi_k over k = 1..n."""
+    from scipy.special import gammaln  # takes long to load, and fingerprints do without
+
     k = np.arange(1, n + 1)
     return float(np.mean(np.sqrt(2) * np.exp(gammaln((k + 1) / 2) - gammaln(k / 2))))

@@ -1,4 +1,7 @@
-"""What `benchmarks.reading` times, each in a process of its own: python -m benchmarks.reading_child FOLDER WORK WORKERS."""
+"""One fingerprint, or a part of one, with its time and memory as JSON; a process of its own for each.
+
+python -m benchmarks.performance.signals FOLDER WORK WORKERS
+"""
 
 import hashlib
 import json
@@ -7,25 +10,19 @@ import resource
 import sys
 import tempfile
 import time
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import tensorguard
-from benchmarks.synthetic import WIDTHS
 from tensorguard.api.models import Model, open_model
 from tensorguard.engines.threads import Threads
 from tensorguard.fingerprint.file import write_fingerprint
 from tensorguard.fingerprint.sweep_tasks import Question, Range, answer, extent_of, ranges
 from tensorguard.probes.rademacher import PUBLIC
 from tensorguard.signals.products import NumpyProducts
-from tensorguard.tensors.storage import StoredTensor
 
 WORK = ("fingerprint", "16 numbers alone", "sweep alone", "digests alone")
 """What users run; its two passes (the sweep with next to none of the other); and the values digested and looked at, nothing more."""
-
-LARGE = "fingerprint, 8 B"
-LAYERS = 32
 
 
 def digests(model: Model, workers: int) -> int:
@@ -35,24 +32,6 @@ def digests(model: Model, workers: int) -> int:
     for _ in Threads(workers).map(partial(answer, products=NumpyProducts()), tasks):
         pass
     return sum(rows * columns for rows, columns in map(extent_of, model.tensors))
-
-
-def eight_billion(model: Model) -> Model:
-    """Return a model of the shapes of Llama 3 8B that reads the same bytes again and again."""
-    given = {tensor.name: tensor.info for tensor in model.tensors if isinstance(tensor, StoredTensor)}
-    have = sum(name.endswith("q_proj.weight") for name in given)
-    embed = given["model.embed_tokens.weight"]
-    if embed.shape[1] != WIDTHS[0].hidden:
-        raise SystemExit("the layers to repeat have another width: give a checkpoint of 4 GB or more")
-    infos = [info for name, info in given.items() if ".layers." not in name]
-    infos.append(
-        replace(embed, name="lm_head.weight", offset=embed.offset + 2 * embed.shape[1])
-    )  # not a copy: a row further on
-    for layer in range(LAYERS):
-        source, target = f"model.layers.{layer % have}.", f"model.layers.{layer}."
-        infos += [replace(info, name=name.replace(source, target)) for name, info in given.items() if name.startswith(source)]
-    config = {**model.config, "num_hidden_layers": LAYERS, "tie_word_embeddings": False}
-    return replace(model, tensors=tuple(map(StoredTensor, infos)), config=config)
 
 
 def peak() -> int:
@@ -74,8 +53,7 @@ def main() -> int:
         if work == "sweep alone":  # one column of one tensor of a category: as little as can be asked
             probes = tensorguard.ProbeSpec(repeats=1, strategies=("gaussian",))
             settings = tensorguard.Settings(tensorguard.Specification(probes, per_category=1))
-        asked = eight_billion(model) if work == LARGE else model
-        found = tensorguard.fingerprint_model(asked, settings=settings, workers=workers)
+        found = tensorguard.fingerprint_model(model, settings=settings, workers=workers)
         with tempfile.TemporaryDirectory() as scratch:
             file = Path(scratch) / "it.tgfp"
             write_fingerprint(file, found)
