@@ -1,13 +1,14 @@
-"""A sweep whose products torch computes (on its own processor device: the card's code path without a card)."""
+"""A sweep whose products torch computes (on its own processor device where there is no card)."""
 
 import numpy as np
 import pytest
+import torch
 
 from support.sweeps import CONFIG, EXPERTS, gpt2, llama, normal, swept
 from tensorguard.fingerprint.sketches import ARRAYS, Sketches
 from tensorguard.signals.cuda import TorchProducts
 
-TORCH = TorchProducts("cpu")
+TORCH = TorchProducts("cuda" if torch.cuda.is_available() else "cpu")
 STEP = {"int8": 1.0, "int32": 0.0, "float16": 2e-3, "float32": 2e-3}
 """Steps of what is rounded to 8 bits, and the largest difference of the rest over the largest number; response sketches are halves."""
 

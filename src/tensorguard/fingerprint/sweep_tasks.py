@@ -4,6 +4,7 @@ Which rows make a range depends on the tensor's width alone, so neither the cont
 """
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -123,7 +124,7 @@ def answer(task: Range, products: Products) -> Answer:
     responses: list[Float32] = []
     for start in range(task.start, task.stop, step):
         stop = min(start + step, task.stop)
-        bits = bfloat16_bits(question.tensor, start, stop)
+        bits, damaged = bfloat16_bits(question.tensor, start, stop), (found.nan, found.infinite)
         tile = _read(question.tensor, start, stop) if bits is None else np.empty(bits.shape, np.float32)
         for row in range(0, len(tile), block):  # what is small enough for the caches is looked at in one go
             part, stored = tile[row : row + block], None if bits is None else bits[row : row + block]
@@ -138,7 +139,9 @@ def answer(task: Range, products: Products) -> Answer:
             found.traces.see_sample(tile)
             found.sample = _sample(task, tile)
         if question.whole:
-            _multiply(task, start, tile, products, found, responses)
+            exact = bits is not None and (found.nan, found.infinite) == damaged
+            stored = bits.view(PLAIN["BF16"]) if bits is not None and exact else None
+            _multiply(task, start, tile, stored, products, found, responses)
     found.digests = b"".join(digests)
     found.constant = constants.pop() if len(constants) == 1 else None
     found.responses = np.concatenate(responses) if responses else None
@@ -174,13 +177,22 @@ def _look(tensor: Weight | Stored, block: Float32, found: Answer) -> None:
         found.traces.see(block, total)
 
 
-def _multiply(task: Range, start: int, W: Float32, products: Products, found: Answer, responses: list[Float32]) -> None:
+def _multiply(
+    task: Range,
+    start: int,
+    W: Float32,
+    stored: NDArray[Any] | None,
+    products: Products,
+    found: Answer,
+    responses: list[Float32],
+) -> None:
     question = task.question
     if question.forward is None and W.shape[1] > _WIDEST:
         return
     inputs = response_inputs(question.key, W.shape[1]) if question.forward is None else question.forward
     kept = inputs.shape[1] - RESPONSE[1]
-    O = products.forward(W, inputs)  # noqa: E741
+    asked = None if question.backward is None else question.backward[start : start + len(W)]
+    O, seen = products.both(W, inputs, asked, stored)  # noqa: E741
     if kept:
         responses.append(O[:, :kept])
     with np.errstate(over="ignore", invalid="ignore"):
@@ -188,8 +200,7 @@ def _multiply(task: Range, start: int, W: Float32, products: Products, found: An
             part = O[low : low + _SKETCHED_ROWS, kept:]
             found.response += response_rows(question.key, start + low, start + low + len(part)).T @ part
             found.total += part.sum(0, dtype=np.float64)
-        if question.backward is not None:
-            seen = products.backward(W, question.backward[start : start + len(W)])
+        if seen is not None:
             if found.backward is None:
                 found.backward = seen
             else:
