@@ -3,12 +3,15 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo check lint types contracts test format clean
+# Compiled modules are kept: the tests start hundreds of processes.
+unexport PYTHONDONTWRITEBYTECODE
+
+.PHONY: demo check lint types contracts test compat goldens format clean
 
 demo: $(VENV)/.demo
 	$(BIN)/python -m examples.demo
 
-check: lint types contracts test
+check: lint types contracts test compat
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check .
@@ -23,20 +26,25 @@ contracts: $(VENV)/.test
 test: $(VENV)/.test
 	$(BIN)/pytest -n 2
 
+# Every Python on this machine, the lowest and the newest dependencies: docs/compatibility.md.
+compat: $(VENV)/.test
+	$(BIN)/python tests/environments/matrix.py
+
+# The golden files of this version, as long as it is not released: tests/golden/README.md.
+goldens: $(VENV)/.test
+	PYTHONPATH=tests $(BIN)/python -m golden.make
+
 format: $(VENV)/.test
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-$(VENV)/pyvenv.cfg:
-	$(PYTHON) -m venv $(VENV)
-
-$(VENV)/.demo: $(VENV)/pyvenv.cfg pyproject.toml
-	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[demo]'
+$(VENV)/.demo: pyproject.toml
+	$(PYTHON) tests/environments/install.py $(VENV) --extras demo
 	touch $@
 
-$(VENV)/.test: $(VENV)/pyvenv.cfg pyproject.toml
-	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[demo,test]'
+$(VENV)/.test: pyproject.toml
+	$(PYTHON) tests/environments/install.py $(VENV) --extras demo,test
 	touch $@
 
 clean:
-	rm -rf $(VENV) build dist demo
+	rm -rf $(VENV) .cache/environments build dist demo

@@ -97,7 +97,7 @@ MAX_PICKLE_OPCODES = 4_000_000
 """Most opcodes of a pickle: what bounds the memory that reading it takes. A tensor takes about 25."""
 
 MAX_SHARING = 64
-"""How many times the size of their file the tensors of a file of torch.save may have together; they may share storages."""
+"""How many times the size of their files the tensors of a model of torch.save or ONNX may have together; they may share bytes."""
 
 MAX_PROTOBUF_FIELDS = 8_000_000
 """Most fields of an ONNX file that are walked over; the values of a tensor are one."""
@@ -110,3 +110,15 @@ MAX_FACTORED_RANK = 2_048
 
 MAX_SPOOL_BYTES = 8_000_000_000
 """Most bytes of models on servers that are kept in a temporary file because they are read more than once."""
+
+MAX_LIST_BYTES = 500_000_000
+"""Largest list of models to work through: a few million lines."""
+
+MAX_CHANGES_BYTES = 64_000_000
+"""Longest object of changes to a registry in object storage, unpacked."""
+
+MAX_LISTED_OBJECTS = 1_000_000
+"""Most objects below a prefix in object storage in which models are looked for."""
+
+MAX_CHANGES_OBJECTS = 1_000_000
+"""Most such objects in one registry; packing keeps them far fewer."""

@@ -1,7 +1,11 @@
 """Progress events: long work tells a listener what it has done, and never prints."""
 
+import time
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Protocol, TypeVar
+
+from tensorguard.errors import TensorGuardError
 
 _Item = TypeVar("_Item")
 
@@ -66,6 +70,26 @@ class Several:
         """See `Progress.event`."""
         for each in self._listeners:
             each.event(name, **facts)
+
+
+def tell_over(
+    progress: Progress, model: str, status: str, began: float, error: TensorGuardError | None = None, nbytes: int | None = None
+) -> None:
+    """Tell that one of many models is over, which was begun when `time.monotonic()` was `began`."""
+    why = {} if error is None else error.fields()
+    facts = {"error": why.pop("message", None), **why}
+    progress.event("model", model=model, status=status, seconds=time.monotonic() - began, bytes=nbytes, **facts)
+
+
+@contextmanager
+def step(task: str, progress: Progress) -> Iterator[None]:
+    """Tell of a task that is done in one go."""
+    progress.start(task, 1, "steps")
+    try:
+        yield
+        progress.advance(task, 1)
+    finally:
+        progress.finish(task)
 
 
 def counted(items: Iterable[_Item], task: str, total: int, progress: Progress) -> Iterator[_Item]:

@@ -1,6 +1,7 @@
 """Files over a cap are refused by name, and a cap is reached before the memory it would cost."""
 
 import pytest
+from onnx import TensorProto
 
 from support.containers import (
     ARRAY,
@@ -16,10 +17,12 @@ from support.containers import (
     text,
     write,
 )
+from support.onnx_models import save_onnx
 from tensorguard.errors import InputError
 from tensorguard.formats.gguf import read_gguf
 from tensorguard.formats.opening import open_checkpoint
 from tensorguard.formats.safetensors import read_safetensors
+from tensorguard.sources.hub import _parsed
 
 
 def test_too_many_tensors_in_safetensors(tmp_path, monkeypatch):
@@ -94,3 +97,23 @@ def test_a_gguf_header_over_the_limit(tmp_path, monkeypatch):
     source = write(tmp_path / "m", gguf_bytes([pair("k", STRING, text("v" * 940)), pair("l", U64, bytes(8))]))
     with pytest.raises(InputError, match="larger than the 1000 bytes allowed"):
         read_gguf(source)
+
+
+def test_too_many_values_in_an_answer_of_the_hub(monkeypatch):
+    monkeypatch.setattr("tensorguard.sources.hub.MAX_JSON_VALUES", 100)
+    with pytest.raises(InputError, match="more than 100 JSON values"):
+        _parsed(b'{"siblings": [' + b"{}," * 100 + b"{}]}", "org/name")
+    assert _parsed(b'{"siblings": []}', "org/name") == {"siblings": []}
+
+
+def test_onnx_tensors_that_share_bytes(tmp_path, monkeypatch):
+    monkeypatch.setattr("tensorguard.formats.onnx.MAX_SHARING", 2)
+    shared = [TensorProto(name=f"a{n}.w", data_type=1, dims=(500, 2), data_location=TensorProto.EXTERNAL) for n in range(9)]
+    for tensor in shared:
+        tensor.external_data.add(key="location", value="data")
+    (tmp_path / "data").write_bytes(bytes(4000))
+    save_onnx(tmp_path / "one.onnx", shared[:2])
+    assert len(open_checkpoint(tmp_path / "one.onnx").tensors) == 2
+    save_onnx(tmp_path / "model.onnx", shared)
+    with pytest.raises(InputError, match="more sharing than is allowed"):
+        open_checkpoint(tmp_path / "model.onnx")

@@ -126,7 +126,7 @@ def test_packed_integers_that_are_no_integers(tmp_path: Path) -> None:
         if raw == b"\x01\x02\x83\x04\x05":
             assert stored.read(slice(0, 2), slice(0, 2)).tolist() == [[1, 2], [3 + (4 << 7) - 512, 5]]
         else:
-            with pytest.raises(InputError, match="integers instead of 4"):
+            with pytest.raises(InputError, match=r"integers instead of 4|breaks off"):
                 stored.read(slice(0, 2), slice(0, 2))
 
 

@@ -221,7 +221,7 @@ def test_a_file_that_is_no_fingerprint_although_all_digests_agree(
     good = [encode_fingerprint(each) for each in prints()]
     for bad in (b"x", b"\x80\x04pickle", good[0][:-4], os.urandom(5000)):
         with monkeypatch.context() as patch:
-            patch.setattr("tensorguard.registry.registry.encode_fingerprint", lambda _, bad=bad: bad)
+            patch.setattr("tensorguard.registry.adding.encode_fingerprint", lambda _, bad=bad: bad)
             made = make_archive(tmp_path / f"{len(bad)}")
         assert refused(made).startswith("one of its fingerprints cannot be read")
 

@@ -38,7 +38,7 @@ def content(found: Fingerprint) -> tuple[object, ...]:
             layer.skewness,
             layer.kurtosis,
             layer.gain,
-            tuple(layer.extended.items()),
+            tuple(sorted(layer.extended.items())),
         )
         for layer in found.layers
     )

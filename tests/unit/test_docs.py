@@ -117,6 +117,10 @@ def test_every_command_and_option_is_documented(name: str) -> None:
         "--skip-nonfinite",
         "--base",
         "--include-size",
+        "--log",
+        "--log-file",
+        "--metrics-port",
+        "--metrics-file",
     }
     for parameter in parameters(COMMANDS[name]):
         if parameter.opts[0].startswith("--") and parameter.opts[0] not in shared:

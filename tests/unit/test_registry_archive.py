@@ -11,6 +11,7 @@ import pytest
 from support.archives import FACTS, make_archive, make_registry, prints
 from support.commands import check
 from tensorguard.api.known import export
+from tensorguard.api.registry import import_archive
 from tensorguard.errors import InputError
 from tensorguard.fingerprint.file import encode_fingerprint
 from tensorguard.registry.archive import read_archive, write_archive
@@ -121,3 +122,35 @@ def test_other_fingerprints_are_changes(field: str) -> None:
 def test_whose_word_it_is_and_when_it_was_added_are_no_changes() -> None:
     other = replace(ENTRY, origin="imported", verified=False, added="later", tool="9")
     assert difference([ENTRY], [other]).same == 1
+
+
+def test_what_is_too_much_for_one_archive_goes_into_several(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with Registry(tmp_path / "registry", create=True) as registry:
+        for number in range(9):
+            registry.add(prints()[0], Facts(parents=("a",) * 50, publisher="p" * 300), name=f"one {number}")
+        monkeypatch.setattr("tensorguard.registry.archive.MAX_JSON_BYTES", 5_000)
+        written, _, sizes = export(registry, tmp_path / "known.tar")
+    assert [path.name for path in sizes] == ["known.tar", "known-2.tar", "known-3.tar"]
+    assert {path: path.stat().st_size for path in sizes} == sizes
+    found = [sorted(entry.name for entry, _ in read_archive(path)) for path in sizes]
+    assert [name for part in found for name in part] == [entry.name for entry in written] == [f"one {at}" for at in range(9)]
+    for path in sizes:
+        assert {each.status for each in import_archive(tmp_path / "theirs", path)} == {"added"}
+    with Registry(tmp_path / "theirs") as registry:
+        assert [entry.name for entry in registry.entries()] == [entry.name for entry in written]
+        assert {registry.fingerprint(entry).name for entry in registry.entries()} == {prints()[0].name}
+
+
+def test_claims_of_many_transactions_are_all_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with Registry(tmp_path / "registry", create=True) as registry:
+        for number in range(5):
+            registry.add(prints()[number % 2], Facts(), name=f"model {number}")
+        export(registry, tmp_path / "known.tar")
+    monkeypatch.setattr("tensorguard.api.claiming._AT_ONCE", 2)
+    with Registry(tmp_path / "theirs", create=True) as theirs:
+        theirs.add(prints()[1], Facts(), name="model 0")
+        theirs.add(prints()[1], Facts(), name="model 1")
+    told = {each.given: each.status for each in import_archive(tmp_path / "theirs", tmp_path / "known.tar")}
+    assert told == {"model 0": "failed", "model 1": "there already"} | dict.fromkeys(("model 2", "model 3", "model 4"), "added")
+    again = {each.given: each.status for each in import_archive(tmp_path / "theirs", tmp_path / "known.tar")}
+    assert again == told | dict.fromkeys(("model 2", "model 3", "model 4"), "there already")

@@ -45,6 +45,13 @@ def read(folder: Path) -> None:
             seen = count
 
 
+def compact(folder: Path) -> None:
+    with Registry(folder) as registry:
+        for _ in range(4):
+            registry.remove("shared")
+            registry.compact()
+
+
 def test_writers_and_readers_in_several_processes(tmp_path: Path) -> None:
     folder = tmp_path / "known"
     with Registry(folder, create=True) as registry:
@@ -55,6 +62,18 @@ def test_writers_and_readers_in_several_processes(tmp_path: Path) -> None:
         assert names == {f"model-{number}" for number in (*range(3 * EACH), 100)} | {"shared"}
         assert list(registry.damage()) == []
         assert registry.sweep() == 0
+
+
+def test_compacting_while_others_read_and_write(tmp_path: Path) -> None:
+    folder = tmp_path / "known"
+    with Registry(folder, create=True) as registry:
+        registry.add(known(100), Facts())
+        registry.build_index(least=0)
+    in_processes(partial(write, folder, 0), partial(write, folder, EACH), partial(read, folder), partial(compact, folder))
+    with Registry(folder) as registry:
+        names = {entry.name for entry in registry.entries()}
+        assert names - {"shared"} == {f"model-{number}" for number in (*range(2 * EACH), 100)}
+        assert list(registry.damage()) == []
 
 
 def test_several_processes_that_make_the_same_registry_make_one(tmp_path: Path) -> None:

@@ -85,8 +85,8 @@ def test_an_adapter_takes_its_base_from_a_root(client: TestClient, tmp_path: Pat
 
 
 @contextlib.contextmanager
-def made(clock: Callable[[], float] = time.time) -> Iterator[Jobs]:
-    jobs = Jobs(clock)
+def made(clock: Callable[[], float] = time.time, elapsed: Callable[[], float] = time.monotonic) -> Iterator[Jobs]:
+    jobs = Jobs(clock, elapsed)
     try:
         yield jobs
     finally:
@@ -166,11 +166,20 @@ def test_what_waits_and_what_runs_can_be_cancelled_and_what_is_over_forgotten() 
 
 def test_results_are_let_go_of_when_they_are_old_or_many() -> None:
     now = [1_000_000.0]
-    with made(lambda: now[0]) as jobs:
+    with made(elapsed=lambda: now[0]) as jobs:
         states = [over(jobs, jobs.add("scan", str(at), lambda _: document()).id) for at in range(MAX_KEPT + 3)]
         assert [state.subject for state in jobs.states()] == [state.subject for state in reversed(states[3:])]
         now[0] += MAX_AGE + 1
         assert jobs.states() == []
+
+
+def test_no_result_is_lost_when_the_clock_is_set() -> None:
+    now = [1_000_000.0]
+    with made(lambda: now[0]) as jobs:
+        for moment in (1_000_000.0, 9_000_000.0, 1.0):
+            now[0] = moment
+            over(jobs, jobs.add("scan", str(moment), lambda _: document()).id)
+        assert [state.subject for state in jobs.states()] == ["1.0", "9000000.0", "1000000.0"]
 
 
 @pytest.mark.parametrize(

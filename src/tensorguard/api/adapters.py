@@ -21,6 +21,7 @@ from tensorguard.lineage.corrections import bonferroni
 from tensorguard.probes.rademacher import PUBLIC, Key
 from tensorguard.progress import Progress, Silent
 from tensorguard.registry import layouts
+from tensorguard.registry.opening import open_registry
 from tensorguard.registry.registry import Registry
 from tensorguard.sources.places import locate
 from tensorguard.sources.remote import Location
@@ -141,7 +142,7 @@ def find_bases(
         NotFoundError: There is no registry.
         InputError: It, or a fingerprint in it, is damaged.
     """
-    with Registry(registry_folder(registry)) as known:
+    with open_registry(registry_folder(registry)) as known:
         rows = known.layouts(key.identity())
         shapes = {layout: layouts.places(layout) for layout in {layout for *_, layout in rows}}
         fits = {

@@ -1,17 +1,24 @@
 """A registry of a catalogue: what is on this machine first, then what is on the hub; what was done once is not done again."""
 
 import re
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 from tensorguard.api.at_hand import find_model, repository_of
+from tensorguard.api.filling import Job, fill
+from tensorguard.api.listing import Listed
+from tensorguard.api.many import fleet_of
 from tensorguard.api.registry import Adding, add_model, entry_of, merged, noted
 from tensorguard.api.side_by_side import side_by_side
+from tensorguard.api.weighing import weigh
+from tensorguard.engines.base import Fleet
+from tensorguard.engines.sizing import processors
 from tensorguard.errors import NotFoundError, TensorGuardError
 from tensorguard.probes.rademacher import PUBLIC
-from tensorguard.progress import Progress, Silent
+from tensorguard.progress import Progress, Silent, tell_over
 from tensorguard.registry.catalogue import Known
 from tensorguard.registry.outcome import Added, Addition
 from tensorguard.registry.registry import Registry
@@ -22,6 +29,9 @@ from tensorguard.sources.places import locate
 PATIENCE = 900.0
 """Seconds that a busy hub may ask to wait: its limits are counted over five minutes."""
 
+_WORTH = 500_000_000
+"""Bytes of weights from which processes are worth their start."""
+
 _COMMIT = re.compile("[0-9a-f]{7,64}")
 
 
@@ -31,46 +41,74 @@ def build(
     search: Sequence[Path],
     how: Adding | None = None,
     progress: Progress | None = None,
+    *,
+    memory: int | None = None,
+    engine: Fleet | None = None,
 ) -> Iterator[Added]:
     """Add a catalogue's models.
 
-    Of those that are nowhere on this machine (see `find_model`), and only if `how.remote`, the hub is asked: `how.jobs` models at a time,
-    `how.rate` requests a second, with patience when it is busy. One whose weights the registry has is not asked for again unless
-    `how.update`, so that a call after an interruption goes on where the last one ended.
+    Those on this machine are shared among processes, if there is enough to read. Of those that are nowhere on it (see `find_model`), and
+    only if `how.remote`, the hub is asked: `how.jobs` models at a time, `how.rate` requests a second, with patience when it is busy. One
+    whose weights the registry has is not asked for again unless `how.update`, so that a call after an interruption goes on where the last
+    one ended.
+
+    Args:
+        registry: Where to.
+        rows: The catalogue.
+        search: Folders in which models may lie.
+        how: How to add.
+        progress: Hears how far it is.
+        memory: Bytes that processes may take together; by default half of what is free.
+        engine: Computes the fingerprints of models on this machine (or storage that other machines share); by default processes.
 
     Yields:
-        What became of each as it is done, `given` by its repository: first of what needs no hub, in the catalogue's order.
+        What became of each as it is done, `given` by its repository: first of what needs no hub.
     """
     how, progress = how or Adding(), progress or Silent()
     distant: list[Known] = []
+    near: list[Job] = []
     progress.start("models", len(rows), "models")
     try:
         for row in rows:
-            found = _at_hand(registry, row, search, how, progress)
-            if found is None:
+            place = find_model(row.repository, search)
+            if place is not None:
+                near.append(Job(row.repository, place, _of(row, how)))
+            elif (found := _not_here(registry, row, how)) is None:
                 distant.append(row)
             else:
-                yield found
-                progress.advance("models", 1)
+                yield _over(progress, found, time.monotonic())
+        sizes = weigh([Listed(job.place) for job in near])
+        progress.event("models", total=len(rows), bytes=sum(sizes))
+        fleet = engine or (fleet_of(how.workers or processors(), memory) if len(near) > 1 and sum(sizes) >= _WORTH else None)
+        for found in fill(registry, near, sizes, fleet, progress):
+            yield found
+            progress.advance("models", 1)
         with PACE.of(how.rate, PATIENCE):
-            for found in _from_the_hub(registry, distant, how, progress):
-                yield found
-                progress.advance("models", 1)
+            for found, began in _from_the_hub(registry, distant, how, progress):
+                yield _over(progress, found, began)
     finally:
         progress.finish("models")
 
 
-def _from_the_hub(registry: Registry, rows: Sequence[Known], how: Adding, progress: Progress) -> Iterator[Added]:
+def _over(progress: Progress, found: Added, began: float) -> Added:
+    tell_over(progress, found.given, found.status, began, found.error)
+    progress.advance("models", 1)
+    return found
+
+
+def _from_the_hub(registry: Registry, rows: Sequence[Known], how: Adding, progress: Progress) -> Iterator[tuple[Added, float]]:
     if how.jobs > 1 and len(rows) > 1:
-        return side_by_side(partial(_remote, registry, how), rows, how.jobs)
-    return (_remote(registry, how, row, progress) for row in rows)
+        return side_by_side(partial(_timed, registry, how), rows, how.jobs)
+    return (_timed(registry, how, row, progress) for row in rows)
 
 
-def _at_hand(registry: Registry, row: Known, search: Sequence[Path], how: Adding, progress: Progress) -> Added | None:
-    """Return what became of a model if the hub need not be asked for it."""
-    place = find_model(row.repository, search)
-    if place is not None:
-        return replace(add_model(registry, place, _of(row, how), progress), given=row.repository)
+def _timed(registry: Registry, how: Adding, row: Known, progress: Progress) -> tuple[Added, float]:
+    began = time.monotonic()
+    return _remote(registry, how, row, progress), began
+
+
+def _not_here(registry: Registry, row: Known, how: Adding) -> Added | None:
+    """Return what became of a model that is not on this machine if the hub need not be asked for it."""
     if how.remote:
         return None if how.force or how.update else _there(registry, row, row.revision, how)
     hint = f"download it: hf download {row.repository}"

@@ -16,7 +16,7 @@ from tensorguard.licences.declared import Lookup, declared_bases, recorded_origi
 from tensorguard.licences.shapes import Shapes, shapes
 from tensorguard.probes.rademacher import PUBLIC, Key
 from tensorguard.progress import Progress
-from tensorguard.registry.registry import Registry
+from tensorguard.registry.opening import open_registry
 from tensorguard.sources.places import locate
 
 
@@ -50,7 +50,7 @@ def check(
     """
     settings = settings or Settings()
     claims = _named(_claims(model), name)
-    with Registry(registry) as opened:
+    with open_registry(registry) as opened:
         known = Lookup(opened)
         named = (*declared_bases(claims, known), *recorded_origins(claims, known))
         also = list(dict.fromkeys(entry for base in named for entry in base.entries))

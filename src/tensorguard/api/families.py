@@ -23,6 +23,7 @@ from tensorguard.family.space import Space, fit_space
 from tensorguard.fingerprint.base import Fingerprint
 from tensorguard.fingerprint.features import SUFFIX as FEATURES_SUFFIX
 from tensorguard.fingerprint.features import FeatureVector, features_files, load_features, vector
+from tensorguard.fingerprint.fetched import read_fingerprint_at
 from tensorguard.fingerprint.file import SUFFIX, read_fingerprint
 from tensorguard.lineage.pair import Pair
 from tensorguard.progress import Progress, Silent
@@ -198,12 +199,12 @@ def _load(
             found.append(_with_vector(registered_fingerprint(name, settings.registry, settings.key.identity())))
             continue
         path = locate(given)
-        if isinstance(path, RemotePath):
+        if path.suffix == SUFFIX:
+            found.append(_with_vector(read_fingerprint_at(path)))
+        elif isinstance(path, RemotePath):
             found.append(_with_vector(fingerprint_model(given, settings=settings, progress=progress)))
         elif path.name.endswith(FEATURES_SUFFIX):
             found.append(_features(path))
-        elif path.suffix == SUFFIX:
-            found.append(_with_vector(read_fingerprint(path)))
         elif _holds_features(path):
             found.extend(map(_features, features_files(path)))
         else:

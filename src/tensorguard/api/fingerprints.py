@@ -17,8 +17,8 @@ from tensorguard.fingerprint.sweep import Sweep, Swept
 from tensorguard.formats.adapter import is_adapter
 from tensorguard.probes.anchors import ANCHOR_WORDS
 from tensorguard.probes.rademacher import PUBLIC, Key
-from tensorguard.progress import Progress, Silent
-from tensorguard.signals.products import NumpyProducts, Products
+from tensorguard.progress import Progress, Silent, step
+from tensorguard.signals.products import IN_FLIGHT, NumpyProducts, Products
 from tensorguard.sources.kept import KEPT
 from tensorguard.sources.places import locate
 from tensorguard.sources.prefetching import REQUESTS
@@ -108,15 +108,19 @@ def fingerprint_model(
         InputError: It is malformed, or holds nothing to analyse.
     """
     settings = settings or Settings()
-    opened = model if isinstance(model, Model) else settings.open(model)
-    return fingerprint_opened(opened, settings, workers or processors(), progress or Silent())
+    progress = progress or Silent()
+    with step("open", progress):
+        opened = model if isinstance(model, Model) else settings.open(model)
+    return fingerprint_opened(opened, settings, workers or processors(), progress)
 
 
 def fingerprint_opened(model: Model, settings: Settings, workers: int, progress: Progress) -> Fingerprint:
     """Compute the fingerprint of an opened model with `workers` threads; see `fingerprint_model`."""
     if settings.quick:
         return sampled_fingerprint(model, settings, progress)
-    engine = Threads(max(REQUESTS, workers) if model.distant else workers)  # who waits for a server takes no processor
+    # Who waits for a server or a card takes no processor.
+    threads = workers if settings.device == "cpu" else workers * IN_FLIGHT
+    engine = Threads(max(REQUESTS, threads) if model.distant else threads)
     with KEPT.scope(), locating_errors(model):
         with (
             KEPT.recording()

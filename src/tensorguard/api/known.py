@@ -7,10 +7,12 @@ from pathlib import Path
 
 from tensorguard.errors import NotFoundError, quote
 from tensorguard.progress import Progress
-from tensorguard.registry.archive import read_archive, write_archive
+from tensorguard.registry.archive import parts, read_archive, write_archive
 from tensorguard.registry.difference import Difference, difference
 from tensorguard.registry.entry import Entry
+from tensorguard.registry.opening import open_registry
 from tensorguard.registry.registry import Registry
+from tensorguard.sources.object_names import object_address
 
 
 def kin(registry: Registry, entry: Entry) -> tuple[list[tuple[str, Entry | None]], list[Entry]]:
@@ -22,8 +24,10 @@ def kin(registry: Registry, entry: Entry) -> tuple[list[tuple[str, Entry | None]
 
 def export(
     registry: Registry, path: Path, names: Sequence[str] = (), *, keyed: bool = False, progress: Progress | None = None
-) -> tuple[list[Entry], list[Entry], int]:
-    """Write entries and their fingerprints to one file; the same registry gives the same bytes.
+) -> tuple[list[Entry], list[Entry], dict[Path, int]]:
+    """Write entries and their fingerprints to a file; the same registry gives the same bytes.
+
+    More than one archive can say something of go into several: `known.tar`, `known-2.tar`, `known-3.tar` ..., by name.
 
     Args:
         registry: The registry.
@@ -33,17 +37,22 @@ def export(
         progress: Hears how far it is.
 
     Returns:
-        What was written, what was left out because of its key, and how many bytes it took.
+        What was written, what was left out because of its key, and the bytes of each file.
 
     Raises:
         NotFoundError: There is no entry of a name.
         InputError: A fingerprint is damaged.
-        ResourceError: The file cannot be written.
+        ResourceError: A file cannot be written.
     """
-    chosen = named(registry, names)
-    written = [entry for entry in chosen if keyed or entry.key == "public"]
-    size = write_archive(path, written, {entry.fingerprint: registry.path(entry) for entry in written}, progress)
-    return written, [entry for entry in chosen if entry not in written], size
+    written: list[Entry] = []
+    left_out: list[Entry] = []
+    for entry in named(registry, names):
+        (written if keyed or entry.key == "public" else left_out).append(entry)
+    sizes = {}
+    for number, part in enumerate(parts(written), 1):
+        place = path if number == 1 else path.with_name(f"{path.stem}-{number}{path.suffix}")
+        sizes[place] = write_archive(place, part, {entry.fingerprint: registry.path(entry) for entry in part}, progress)
+    return written, left_out, sizes
 
 
 def differ(first: Path, second: Path) -> Difference:
@@ -77,8 +86,8 @@ def _called(registry: Registry, name: str, key: str) -> Entry | None:
 
 
 def _entries(path: Path) -> list[Entry]:
-    if path.is_dir():
-        with Registry(path) as registry:
+    if path.is_dir() or object_address(path) is not None:
+        with open_registry(path) as registry:
             return list(registry.entries())
     if not path.exists():
         raise NotFoundError("no such registry or archive", where=path)

@@ -8,7 +8,8 @@ from tensorguard.api.registry_folder import registered_name
 from tensorguard.errors import UsageError
 from tensorguard.fingerprint.base import Fingerprint
 from tensorguard.fingerprint.features import SUFFIX as FEATURES_SUFFIX
-from tensorguard.fingerprint.file import SUFFIX, read_fingerprint
+from tensorguard.fingerprint.fetched import read_fingerprint_at
+from tensorguard.fingerprint.file import SUFFIX
 from tensorguard.progress import Progress
 from tensorguard.sources.places import locate
 
@@ -29,6 +30,6 @@ def load_fingerprint(
     path = locate(model)
     if path.name.endswith(FEATURES_SUFFIX):
         raise UsageError("the 16 numbers say nothing about descent", where=path, hint="give the model or its .tgfp")
-    if isinstance(path, Path) and path.suffix == SUFFIX:
-        return read_fingerprint(path)
+    if path.suffix == SUFFIX:
+        return read_fingerprint_at(path)
     return fingerprint_model(model, settings=settings, progress=progress, workers=workers)

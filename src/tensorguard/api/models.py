@@ -18,6 +18,7 @@ from tensorguard.formats.opening import checkpoint_name
 from tensorguard.formats.vocabulary import Vocabulary
 from tensorguard.quantisations.unpacking import unpacked
 from tensorguard.sources.base import Distant
+from tensorguard.sources.local import LocalFile
 from tensorguard.sources.places import locate
 from tensorguard.sources.remote import Location
 from tensorguard.tensors.base import Stored
@@ -107,9 +108,12 @@ def open_model(path: Location | str, *, base: Location | str | None = None, sear
 
 @contextlib.contextmanager
 def locating_errors(model: Model) -> Iterator[None]:
-    """Let input errors that name no file (nothing to analyse) name the model."""
+    """Let input errors that name no file (nothing to analyse) name the model, and refuse what was read of files that changed meanwhile."""
     try:
         yield
+        for source in {id(info.source): info.source for info in model.stored}.values():
+            if isinstance(source, LocalFile):
+                source.require_unchanged()
     except InputError as error:
         error.where = error.where or model.location
         raise

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from tensorguard.api.registry_folder import registry_folder
 from tensorguard.fingerprint.base import Fingerprint
-from tensorguard.registry.registry import Registry
+from tensorguard.registry.opening import open_registry
 
 
 def registered_fingerprint(name: str, folder: Path | str | None = None, key: str = "public") -> Fingerprint:
@@ -20,6 +20,6 @@ def registered_fingerprint(name: str, folder: Path | str | None = None, key: str
         NotFoundError: There is no registry, or no such entry in it.
         InputError: The registry or the fingerprint is damaged.
     """
-    with Registry(registry_folder(folder)) as known:
+    with open_registry(registry_folder(folder)) as known:
         entry = known.entry(name, key)
         return replace(known.fingerprint(entry), name=entry.name)

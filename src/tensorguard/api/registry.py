@@ -1,22 +1,27 @@
 """Put models, fingerprints and archives into a registry, one after the other; a bad one does not stop the rest."""
 
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
 from pathlib import Path
-from typing import NoReturn
 
 from tensorguard.api.at_hand import repository_of
+from tensorguard.api.claiming import Claims, refuse
+from tensorguard.api.claiming import entry_of as entry_of
 from tensorguard.api.fingerprints import Settings, fingerprint_model
 from tensorguard.api.models import Model
-from tensorguard.errors import InputError, TensorGuardError, UsageError, quote, utf8
+from tensorguard.api.same_weights import has_same_weights
+from tensorguard.errors import InputError, TensorGuardError, UsageError, utf8
 from tensorguard.fingerprint.base import Fingerprint
-from tensorguard.fingerprint.file import SUFFIX, read_fingerprint
+from tensorguard.fingerprint.fetched import read_fingerprint_at
+from tensorguard.fingerprint.file import SUFFIX
 from tensorguard.probes.rademacher import PUBLIC
-from tensorguard.progress import Progress, Silent
+from tensorguard.progress import Progress, Silent, tell_over
 from tensorguard.registry.archive import read_archive
 from tensorguard.registry.catalogue import known
 from tensorguard.registry.entry import Entry, Facts
+from tensorguard.registry.opening import open_registry
 from tensorguard.registry.outcome import Added, Addition
 from tensorguard.registry.registry import Registry
 from tensorguard.registry.vectors import source_digest
@@ -76,13 +81,17 @@ def add_models(
     progress.start("models", len(models), "models")
     try:
         for model in models:
-            yield add_model(registry, model, how, progress)
+            began = time.monotonic()
+            progress.event("begun", model=utf8(model))
+            found = add_model(registry, model, how, progress)
+            tell_over(progress, found.given, found.status, began, found.error)
+            yield found
             progress.advance("models", 1)
     finally:
         progress.finish("models")
 
 
-def import_archive(folder: Path, path: Path, *, force: bool = False) -> Iterator[Added]:
+def import_archive(folder: Path | str, path: Path, *, force: bool = False) -> Iterator[Added]:
     """Add an archive's fingerprints to a registry as claims; nothing is written before all of the archive was found sound.
 
     An entry that was verified here is kept as it is, unless `force`.
@@ -93,12 +102,11 @@ def import_archive(folder: Path, path: Path, *, force: bool = False) -> Iterator
     """
     for _ in read_archive(path):
         pass
-    with Registry(folder, create=True) as registry:
+    with open_registry(folder, create=True) as registry:
+        claims = Claims(registry, force=force)
         for entry, fingerprint in read_archive(path):
-            try:
-                yield _claim(registry, fingerprint, entry.facts, entry.name, force=force)
-            except UsageError as error:
-                yield Added(entry.name, "failed", error=error)
+            yield from claims.add(fingerprint, entry.facts, entry.name)
+        yield from claims.finish()
 
 
 def merged(*facts: Facts) -> Facts:
@@ -109,10 +117,44 @@ def merged(*facts: Facts) -> Facts:
 
 def add_model(registry: Registry, model: Path | str, how: Adding, progress: Progress) -> Added:
     """Add one model; see `add_models`. What is wrong with it is told, not raised."""
+    found = look_up(registry, model, how)
+    if isinstance(found, Added):
+        return found
+    try:
+        opened = found.how.settings.open(model)
+        prints = [fingerprint_model(opened, settings=each, workers=how.workers, progress=progress) for each in found.missing]
+    except TensorGuardError as error:
+        return Added(utf8(model), "failed", error=error)
+    return put(registry, found, prints)
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A model of which fingerprints are to be computed.
+
+    Attributes:
+        model: Where it is, as given.
+        name: What its entries are called.
+        background: What is known of it without what the caller said or the registry says.
+        how: How it is added, with the facts that the caller and its place say.
+        missing: How to compute each fingerprint that the registry lacks.
+        done: What became of its entries that need none.
+    """
+
+    model: Path | str
+    name: str
+    background: Facts
+    how: Adding
+    missing: tuple[Settings, ...]
+    done: tuple[tuple[Addition, Entry], ...] = ()
+
+
+def look_up(registry: Registry, model: Path | str, how: Adding) -> Added | Wanted:
+    """Return what became of a model if nothing has to be computed for it (what is wrong with it is told, not raised), or what has to."""
     try:
         path = locate(model)
-        if isinstance(path, Path) and path.suffix == SUFFIX:
-            found = read_fingerprint(path)
+        if path.suffix == SUFFIX:
+            found = read_fingerprint_at(path)
             name = how.name or how.facts.repository or found.name
             facts = merged(_catalogued(how.facts.repository or name), how.facts)
             return replace(_claim(registry, found, facts, name, force=how.force), given=utf8(model))
@@ -121,31 +163,43 @@ def add_model(registry: Registry, model: Path | str, how: Adding, progress: Prog
         name = how.name or how.facts.repository or (repository if path.is_dir() else "") or opened.name
         background = _catalogued(how.facts.repository or repository)
         how = replace(how, facts=merged(Facts(repository=repository, revision=revision), how.facts))
-        done: list[tuple[Addition, Entry]] = []
+        quick = _is_quick(opened, how)
+        done, missing = [], []
         for key in dict.fromkeys((PUBLIC, how.settings.key)):
-            under = replace(how, settings=replace(how.settings, key=key))
-            done.append(_made(registry, opened, name, background, under, progress))
+            existing = entry_of(registry, name, key.identity())
+            if existing is not None and not how.force and _is_current(registry, existing, opened, quick=quick):
+                done.append(noted(registry, existing, merged(background, existing.facts, how.facts)))
+            else:
+                missing.append(replace(how.settings, key=key, quick=quick))
     except TensorGuardError as error:
         return Added(utf8(model), "failed", error=error)
+    if missing:
+        return Wanted(model, name, background, how, tuple(missing), tuple(done))
+    return _told(model, done)
+
+
+def put(registry: Registry, wanted: Wanted, prints: Sequence[Fingerprint]) -> Added:
+    """Add the fingerprints that were missing. What is wrong with one is told, not raised."""
+    done = list(wanted.done)
+    try:
+        for found in prints:
+            key = found.sketches.key if found.sketches else ""
+            existing = entry_of(registry, wanted.name, key)
+            facts = merged(wanted.background, existing.facts if existing else Facts(), wanted.how.facts)
+            if existing is not None and _is_other(registry, existing, found):
+                if existing.verified and not wanted.how.force:
+                    refuse(existing)
+                facts = merged(wanted.background, wanted.how.facts)  # what was said of other weights is not true of these
+            done.append(("replaced" if existing else "added", registry.add(found, facts, name=wanted.name)))
+    except TensorGuardError as error:
+        return Added(utf8(wanted.model), "failed", error=error)
+    return _told(wanted.model, done)
+
+
+def _told(model: Path | str, done: Sequence[tuple[Addition, Entry]]) -> Added:
     statuses = {status for status, _ in done}
-    return Added(utf8(model), next(each for each in _ORDER if each in statuses), tuple(entry for _, entry in done))
-
-
-def _made(
-    registry: Registry, model: Model, name: str, background: Facts, how: Adding, progress: Progress
-) -> tuple[Addition, Entry]:
-    """Add a model's fingerprint of one key, computed from its weights unless it is there."""
-    existing = entry_of(registry, name, how.settings.key.identity())
-    facts = merged(background, existing.facts if existing else Facts(), how.facts)
-    if existing is not None and not how.force and _is_current(registry, existing, model, quick=_is_quick(model, how)):
-        return noted(registry, existing, facts)
-    settings = replace(how.settings, quick=_is_quick(model, how))
-    found = fingerprint_model(model, settings=settings, workers=how.workers, progress=progress)
-    if existing is not None and _is_other(registry, existing, found):
-        if existing.verified and not how.force:
-            _refuse(existing)
-        facts = merged(background, how.facts)  # what was said of other weights is not true of these
-    return "replaced" if existing else "added", registry.add(found, facts, name=name)
+    entries = sorted((entry for _, entry in done), key=lambda entry: entry.key != PUBLIC.identity())
+    return Added(utf8(model), next(each for each in _ORDER if each in statuses), tuple(entries))
 
 
 def noted(registry: Registry, existing: Entry, facts: Facts) -> tuple[Addition, Entry]:
@@ -157,22 +211,11 @@ def noted(registry: Registry, existing: Entry, facts: Facts) -> tuple[Addition, 
 
 def _claim(registry: Registry, found: Fingerprint, facts: Facts, name: str, *, force: bool) -> Added:
     """Add somebody's fingerprint, unverified; what was verified here goes before it."""
-    existing = entry_of(registry, name, found.sketches.key if found.sketches else "")
-    if existing is not None and existing.verified and not force:
-        if existing.source_digest != source_digest(found):
-            _refuse(existing)
-        return Added(name, "there already", (existing,))
-    entry = registry.add(found, facts, name=name, origin="imported", verified=False)
-    if existing is None:
-        return Added(name, "added", (entry,))
-    same = (entry.fingerprint, entry.facts, existing.verified) == (existing.fingerprint, existing.facts, False)
-    return Added(name, "there already" if same else "replaced", (entry,))
-
-
-def entry_of(registry: Registry, name: str, key: str) -> Entry | None:
-    """Return the entry of exactly this name and key, or None."""
-    found = registry.find(name, key)
-    return found if found is not None and found.name == name else None
+    claims = Claims(registry, force=force)
+    (outcome,) = (*claims.add(found, facts, name), *claims.finish())
+    if outcome.error is not None:
+        raise outcome.error
+    return outcome
 
 
 def _is_quick(model: Model, how: Adding) -> bool:
@@ -188,7 +231,7 @@ def _is_current(registry: Registry, entry: Entry, model: Model, *, quick: bool) 
     except (TensorGuardError, OSError):
         return False
     added = int(datetime.fromisoformat(entry.added).timestamp() * 1e9)
-    return entry.verified and same and model.modified < max(stored, added)
+    return entry.verified and same and model.modified < max(stored, added) and has_same_weights(found, model)
 
 
 def _is_other(registry: Registry, existing: Entry, found: Fingerprint) -> bool:
@@ -200,13 +243,6 @@ def _is_other(registry: Registry, existing: Entry, found: Fingerprint) -> bool:
     except InputError:
         return True
     return earlier.coverage == found.coverage or earlier.header_digest != found.header_digest
-
-
-def _refuse(existing: Entry) -> NoReturn:
-    raise UsageError(
-        f"the registry has verified weights of the name {quote(existing.name)}, and these are others",
-        hint="give these another name (--name), or replace those (--force)",
-    )
 
 
 def _catalogued(repository: str) -> Facts:

@@ -4,22 +4,27 @@ import os
 import sys
 from pathlib import Path
 
+from tensorguard.sources.object_names import object_address
+
 VARIABLE = "TENSORGUARD_REGISTRY"
 """The environment's variable that names another folder."""
 
 PREFIX = "registry:"
 
 
-def registry_folder(given: Path | str | None = None) -> Path:
-    """Return the registry's folder: as given, else as the environment says, else the user's own.
+def registry_folder(given: Path | str | None = None) -> Path | str:
+    """Return where the registry is: as given, else as the environment says, else the user's own folder.
+
+    An address in object storage (`s3://bucket/prefix`) is returned as text, see `registry.opening`.
 
     The user's own is `tensorguard/registry` below the platform's folder of application data: `XDG_DATA_HOME` or `~/.local/share`,
     `~/Library/Application Support` (macOS), `LOCALAPPDATA` (Windows).
     """
-    if given is not None:
-        return Path(given)
-    named = os.environ.get(VARIABLE)
-    return Path(named) if named else _application_data() / "tensorguard" / "registry"
+    named = given if given is not None else os.environ.get(VARIABLE)
+    if not named:
+        return _application_data() / "tensorguard" / "registry"
+    address = object_address(named)
+    return Path(named) if address is None else str(address)
 
 
 def registered_name(model: object) -> str | None:

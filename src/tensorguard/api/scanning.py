@@ -18,7 +18,7 @@ from tensorguard.lineage.scan import Scan
 from tensorguard.probes.rademacher import PUBLIC, Key
 from tensorguard.progress import Progress, Silent
 from tensorguard.registry.entry import Entry
-from tensorguard.registry.registry import Registry
+from tensorguard.registry.opening import open_registry
 
 if TYPE_CHECKING:
     from tensorguard.licences.audit import Audit
@@ -61,7 +61,7 @@ def scan(
     chosen = Path(families or Path(registry) / FAMILIES)
     opinion = chosen if not quick and (families is not None or chosen.is_file()) else None
     settings = replace(settings, features=opinion is not None, quick=quick)
-    with Registry(registry) as known, ThreadPoolExecutor(1) as loader:
+    with open_registry(registry) as known, ThreadPoolExecutor(1) as loader:
         # What compares takes half a second to load: meanwhile the weights are read.
         auditing = loader.submit(importlib.import_module, "tensorguard.api.auditing")
         found: Audit | None = None

@@ -1,5 +1,6 @@
 """Sensitivity of layers, and one unified file."""
 
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from tensorguard.formats.adapter import is_adapter
 from tensorguard.formats.atomic import make_folder
 from tensorguard.merge import write as merging
 from tensorguard.merge.outcome import MergeOutcome
-from tensorguard.progress import Progress, Silent
+from tensorguard.progress import Progress, Silent, tell_over
 from tensorguard.sources.kept import KEPT
 from tensorguard.sources.places import locate
 
@@ -98,7 +99,10 @@ def merge_many(
         UsageError: Two models would write one file.
     """
     targets = _targets(models, Path(output))
+    progress = progress or Silent()
     for model, target in zip(models, targets, strict=True):
+        began = time.monotonic()
+        progress.event("begun", model=utf8(model))
         try:
             result = merging.merge(
                 place := locate(model),
@@ -110,8 +114,11 @@ def merge_many(
                 progress=progress,
             )
         except TensorGuardError as error:
+            tell_over(progress, utf8(model), "failed", began, error)
             yield MergeOutcome(utf8(model), error=error)
         else:
+            status, written = ("finished before", 0) if result.skipped else ("done", result.nbytes)
+            tell_over(progress, utf8(model), status, began, nbytes=written)
             yield MergeOutcome(utf8(model), result)
 
 

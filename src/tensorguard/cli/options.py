@@ -1,5 +1,6 @@
 """Options that several commands share."""
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,9 @@ if TYPE_CHECKING:
     from tensorguard.probes.rademacher import Key
 
 QUIET = typer.Option(False, "--quiet", "-q", help="No progress bar.")
-MODEL = "A model's folder or file, an adapter, ORG/NAME[@REVISION] on the hub, https://..., a *.tgfp, or registry:NAME."
+MODEL = (
+    "A model's folder or file, an adapter, ORG/NAME[@REVISION] on the hub, https://..., s3://..., a *.tgfp, or registry:NAME."
+)
 """Help of an argument that is one model."""
 
 BASE = typer.Option(None, "--base", metavar="MODEL", help="The base of the models that are adapters.")
@@ -22,7 +25,24 @@ SEARCH = typer.Option(
 REPEATS = typer.Option(30, min=1, max=10_000, help="How many perturbed inputs each layer gets.")
 SEED = typer.Option(0, min=0, max=2**64 - 1, help="Seed of the inputs.")
 WORKERS = typer.Option(None, min=1, help="How many threads.", show_default="all processors")
-DEVICE = typer.Option("cpu", help="`cpu`, or `cuda` with the `gpu` extra.")
+
+
+def _settled(device: str) -> str:
+    """Decide what `auto` is, and say so."""
+    if device != "auto":
+        return device
+    from tensorguard.diagnosis.card import choose
+
+    found = choose()
+    print(f"--device auto: {found.chosen}, because {found.why}", file=sys.stderr)
+    return found.chosen
+
+
+DEVICE = typer.Option(
+    "cpu",
+    callback=_settled,
+    help="`cpu`, `cuda` with the `gpu` extra, or `auto`: the faster, by a trial of less than a second.",
+)
 SKIP_NONFINITE = typer.Option(False, "--skip-nonfinite", help="Leave tensors with NaN or infinite values out, and list them.")
 INCLUDE_SIZE = typer.Option(False, "--include-size", help="Use total_params too; on the published data that costs 16 points.")
 BASES = typer.Option(None, "--bases", metavar="NAME,NAME,...", help="The base models; by default those of the labels file.")
@@ -36,7 +56,7 @@ REGISTRY = typer.Option(
     "--registry",
     metavar="DIR",
     envvar=VARIABLE,
-    help="Folder of the registry.",
+    help="Folder of the registry, or s3://BUCKET/PREFIX.",
     show_default="the user's own",
 )
 

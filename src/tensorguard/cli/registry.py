@@ -8,12 +8,13 @@ from tensorguard.cli.bar import progress
 from tensorguard.cli.options import QUIET, REGISTRY, registry_folder
 from tensorguard.cli.output import JSON, deliver
 from tensorguard.cli.registry_filling import add, build, import_
+from tensorguard.cli.registry_upkeep import compact, index
 from tensorguard.cli.registry_verify import verify
 
 registry = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
-    help="Known models: add, build, list, show, remove, verify, export, import, diff, index.",
+    help="Known models: add, build, list, show, remove, verify, export, import, diff, index, compact.",
 )
 NAMES = typer.Argument(None, metavar="[NAME]...", help="Which entries.", show_default="all")
 
@@ -34,12 +35,12 @@ def list_(
     """
     from tensorguard.errors import utf8
     from tensorguard.progress import counted
-    from tensorguard.registry.registry import Registry
+    from tensorguard.registry.opening import open_registry
     from tensorguard.reports.registry import listed
 
     place = registry_folder(folder)
     wanted = {"family": family, "licence": licence}
-    with Registry(place) as opened, progress(quiet=quiet) as listener:
+    with open_registry(place) as opened, progress(quiet=quiet) as listener:
         entries = [
             entry
             for entry in counted(opened.entries(), "entries", opened.count(None), listener)
@@ -63,11 +64,11 @@ def show(
     """
     from tensorguard.api.known import kin
     from tensorguard.errors import utf8
-    from tensorguard.registry.registry import Registry
+    from tensorguard.registry.opening import open_registry
     from tensorguard.reports.registry import shown
 
     place = registry_folder(folder)
-    with Registry(place) as opened:
+    with open_registry(place) as opened:
         entry = opened.entry(name, key)
         document = shown(entry, opened.fingerprint(entry), *kin(opened, entry), utf8(place))
     deliver(document, [], as_json=as_json)
@@ -85,11 +86,11 @@ def remove(
     """
     from tensorguard.api.known import named
     from tensorguard.errors import utf8
-    from tensorguard.registry.registry import Registry
+    from tensorguard.registry.opening import open_registry
     from tensorguard.reports.registry import removed
 
     place = registry_folder(folder)
-    with Registry(place) as opened:
+    with open_registry(place) as opened:
         chosen = dict.fromkeys(entry.name for entry in named(opened, names))
         counts = [(name, opened.remove(name)) for name in chosen]
     deliver(removed(counts, utf8(place)), [], as_json=as_json)
@@ -105,18 +106,20 @@ def export(
 ) -> None:
     """Write entries and their fingerprints to one file, for others to import; the same registry gives the same bytes.
 
+    Some 50,000 entries fit into one; more go into known.tar, known-2.tar and so on.
+
     \b
     tensorguard registry export known.tar
     """
     from tensorguard.api.known import export as run
     from tensorguard.errors import utf8
-    from tensorguard.registry.registry import Registry
+    from tensorguard.registry.opening import open_registry
     from tensorguard.reports.registry import exported
 
     place = registry_folder(folder)
-    with Registry(place) as opened, progress(quiet=quiet) as listener:
-        written, left_out, size = run(opened, file, names or (), keyed=with_key, progress=listener)
-        document = exported(written, utf8(file), size, left_out, utf8(place), opened.notices)
+    with open_registry(place) as opened, progress(quiet=quiet) as listener:
+        written, left_out, sizes = run(opened, file, names or (), keyed=with_key, progress=listener)
+        document = exported(written, {utf8(path): size for path, size in sizes.items()}, left_out, utf8(place), opened.notices)
     deliver(document, [], as_json=as_json)
 
 
@@ -137,23 +140,6 @@ def diff(
     deliver(differing(utf8(first), utf8(second), differ(first, second)), [], as_json=as_json)
 
 
-def index(folder: Path | None = REGISTRY, as_json: bool = JSON, quiet: bool = QUIET) -> None:
-    """Build the search index again, of use from some tens of thousands of entries on; searches work without it.
-
-    \b
-    tensorguard registry index
-    """
-    from tensorguard.errors import utf8
-    from tensorguard.registry.registry import Registry
-    from tensorguard.reports.registry import indexed
-
-    place = registry_folder(folder)
-    with Registry(place) as opened, progress(quiet=quiet) as listener:
-        vectors = opened.build_index(listener)
-        document = indexed(opened.count(), vectors, utf8(place))
-    deliver(document, [], as_json=as_json)
-
-
 registry.command("add", short_help="Fingerprint models and add them.")(add)
 registry.command("build", short_help="Add the models of a catalogue that are on this machine.")(build)
 registry.command("list", short_help="List what the registry knows.")(list_)
@@ -164,3 +150,4 @@ registry.command("export", short_help="Write entries to one file.")(export)
 registry.command("import", short_help="Add an archive's fingerprints as claims.")(import_)
 registry.command("diff", short_help="Tell what two registries know differently.")(diff)
 registry.command("index", short_help="Build the search index again.")(index)
+registry.command("compact", short_help="Give back the room of removed entries.")(compact)

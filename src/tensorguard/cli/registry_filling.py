@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from tensorguard.cli.bar import progress
+from tensorguard.cli.crowds import ADDRESS, ENGINE, MEMORY, fleet
 from tensorguard.cli.options import BASE, DEVICE, KEY_FILE, QUICK, QUIET, REGISTRY, SEARCH, key, registry_folder
 from tensorguard.cli.output import JSON, deliver
 
@@ -60,14 +61,14 @@ def add(
     from tensorguard.api.registry import Adding, add_models
     from tensorguard.errors import utf8
     from tensorguard.registry.entry import Facts
-    from tensorguard.registry.registry import Registry
+    from tensorguard.registry.opening import open_registry
 
     facts = Facts(repository, revision, family, publisher, licence, tuple(parent), relation, released)
     _require_sound(facts)
     settings = Settings(device=device, key=key(key_file), base=base, search=tuple(search), quick=quick)
     how = Adding(facts, name, settings, force, workers)
     place = registry_folder(folder)
-    with Registry(place, create=True) as opened, progress(quiet=quiet) as listener:
+    with open_registry(place, create=True) as opened, progress(quiet=quiet) as listener:
         outcomes = list(add_models(opened, models, how, listener))
     described = {"registry": utf8(place), "key": settings.key.identity(), "force": force}
     _deliver("registry-add", outcomes, described, as_json=as_json)
@@ -95,7 +96,12 @@ def build(
     key_file: Path | None = KEY_FILE,
     device: str = DEVICE,
     quick: bool | None = QUICK,
-    workers: int | None = WORKERS,
+    workers: int | None = typer.Option(
+        None, min=1, help="Threads for one model, processes for many.", show_default="all processors"
+    ),
+    memory: float | None = MEMORY,
+    engine: str = ENGINE,
+    address: str | None = ADDRESS,
     force: bool = typer.Option(
         False, "--force", help="Compute what is there, too, and replace other weights of the same name."
     ),
@@ -118,7 +124,7 @@ def build(
     from tensorguard.errors import UsageError, utf8
     from tensorguard.registry.catalogue import catalogue as shipped_rows
     from tensorguard.registry.catalogue import read_catalogue
-    from tensorguard.registry.registry import Registry
+    from tensorguard.registry.opening import open_registry
 
     if (catalogue is None) is not shipped:
         raise UsageError(
@@ -138,8 +144,13 @@ def build(
         "force": force,
     }
     try:
-        with Registry(place, create=True) as opened, progress(quiet=quiet) as listener:
-            for outcome in run(opened, rows, folders, how, listener):
+        with (
+            open_registry(place, create=True) as opened,
+            fleet(engine, address, workers) as crowd,
+            progress(quiet=quiet) as listener,
+        ):
+            budget = None if memory is None else int(memory * 1e9)
+            for outcome in run(opened, rows, folders, how, listener, memory=budget, engine=crowd):
                 outcomes.append(outcome)  # noqa: PERF402 - those that are done stay when it is interrupted
     except KeyboardInterrupt:
         _built(rows, outcomes, described, as_json=as_json)

@@ -38,12 +38,12 @@ def verify(
     from tensorguard.api.fingerprints import Settings
     from tensorguard.api.verification import verify as run
     from tensorguard.errors import InputError, PartialError, utf8
-    from tensorguard.registry.registry import Registry
+    from tensorguard.registry.opening import open_registry
     from tensorguard.reports.registry import verified
 
     settings = Settings(device=device, key=key(key_file), base=base, search=tuple(search))
     place = registry_folder(folder)
-    with Registry(place) as opened, progress(quiet=quiet) as listener:
+    with open_registry(place) as opened, progress(quiet=quiet) as listener:
         problems = [] if names else [str(error) for name, error in opened.damage() if not name]
         found = list(
             run(opened, names or (), model=model, search=search, settings=settings, workers=workers, progress=listener)

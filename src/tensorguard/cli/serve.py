@@ -7,7 +7,9 @@ from pathlib import Path
 import typer
 
 from tensorguard.cli.options import DEVICE, REGISTRY, registry_folder
+from tensorguard.cli.watching import WATCH
 from tensorguard.errors import ResourceError, UsageError
+from tensorguard.monitoring.events import tell
 
 
 def serve(
@@ -24,6 +26,9 @@ def serve(
     token_file: Path | None = typer.Option(
         None, "--token-file", metavar="FILE", help="Read the access token from here.", show_default="a new one per start"
     ),
+    metrics_token_file: Path | None = typer.Option(
+        None, "--metrics-token-file", metavar="FILE", help="A token that opens /metrics and nothing else.", show_default="none"
+    ),
     device: str = DEVICE,
 ) -> None:
     """Serve the registry and scans to this machine's browser, and to programs over HTTP.
@@ -32,7 +37,7 @@ def serve(
     tensorguard serve
     tensorguard serve --root ./models --registry ./known
     """
-    for library in ("fastapi", "uvicorn"):
+    for library in ("fastapi", "uvicorn", "prometheus_client"):
         if find_spec(library) is None:
             raise ResourceError(f"{library} is not installed", hint="pip install 'tensorguard-llm[serve]'")
 
@@ -40,6 +45,9 @@ def serve(
     from tensorguard.serve.options import Options, is_loopback
     from tensorguard.serve.server import serve as run
 
+    if WATCH.owns_stderr and token_file is None:
+        hint = "give one with --token-file, or log elsewhere with --log-file"
+        raise UsageError("a log does not show the access token, so a new one would be known to nobody", hint=hint)
     if not is_loopback(host):
         if not expose:
             hint = "add --expose if that is meant; whoever has the token can then read what the server reads, unencrypted"
@@ -53,9 +61,15 @@ def serve(
         names=tuple(names),
         roots=tuple(roots),
         device=device,
+        metrics_token=read_token(metrics_token_file) if metrics_token_file else "",
     )
+    for secret in (options.token, options.metrics_token):
+        WATCH.hide(secret)
     run(options, _announce)
 
 
 def _announce(address: str) -> None:
+    tell("serving", address=address.partition("#")[0])
+    if WATCH.owns_stderr:
+        return
     print(f"TensorGuard is at {address}\nCtrl-C ends it.", file=sys.stderr, flush=True)

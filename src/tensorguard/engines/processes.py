@@ -1,21 +1,16 @@
 """A pool of processes, for work that keeps the interpreter busy: many models at a time, or slow decoders."""
 
-import multiprocessing
-import signal
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from functools import partial
-from typing import Any
 
-from tensorguard.engines import workers
-from tensorguard.engines.ahead import map_ahead
-from tensorguard.engines.base import Item, Result
+from tensorguard.engines.base import Begun, Finished, Item, Result, Task
+from tensorguard.engines.crew import Crew
+from tensorguard.engines.ordering import map_in_order
 from tensorguard.errors import ResourceError
 
 
 class Processes:
-    """Fresh worker processes (`spawn`: no inherited locks or descriptors), BLAS pinned to one thread in each.
+    """Fresh worker processes, BLAS pinned to one thread in each.
 
     The function and the items have to be picklable.
     """
@@ -27,24 +22,51 @@ class Processes:
         """Yield results in order; see `Engine.map`.
 
         Raises:
-            ResourceError: A worker was killed, most likely for its memory.
+            ResourceError: A worker was killed, most likely for its memory, and so was another that tried the same.
         """
-        context = multiprocessing.get_context("spawn")
-        with _Pool(self.workers, mp_context=context, initializer=workers.prepare) as pool:
-            try:
-                yield from map_ahead(pool, self.workers, partial(workers.run, function), items)
-            except BrokenProcessPool as error:
-                raise ResourceError(
-                    "a worker process was killed", hint="use fewer --workers; it may have run out of memory"
-                ) from error
+        yield from map_in_order(self, function, items)
 
+    def each(
+        self, function: Callable[[Item, int], Result], tasks: Iterable[Task[Item]], begun: Begun[Item]
+    ) -> Iterator[Finished[Item, Result]]:
+        """Yield what became of each task; see `Fleet.each`.
 
-class _Pool(ProcessPoolExecutor):
-    """A pool whose workers start with interrupts held back, so that Ctrl-C while they import things shows no tracebacks."""
-
-    def submit(self, *args: Any, **kwargs: Any) -> Future[Any]:
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # a worker started in here inherits it
+        The system kills a worker for the memory that all take together. So the second try comes when all others are done, alone.
+        """
+        todo, lost = iter(tasks), deque[Task[Item]]()
+        running: dict[int, tuple[Task[Item], int, bool]] = {}
+        crew, number, free = Crew(function), 0, self.workers
         try:
-            return super().submit(*args, **kwargs)
+            while True:
+                while free > 0:
+                    task = next(todo, None)
+                    again = task is None and not running and bool(lost)
+                    if again:
+                        task = lost.popleft()
+                    if task is None:
+                        break
+                    number, threads = number + 1, free if again else task.threads(free)
+                    begun(task.item)
+                    crew.give(number, task.item, threads)
+                    running[number] = task, threads, again
+                    free -= threads
+                if not running:
+                    return
+                for key, answer in crew.answers():
+                    task, threads, again = running.pop(key)
+                    free += threads
+                    if answer is not None:
+                        yield Finished(task.item, *answer)
+                    elif again:
+                        yield Finished(task.item, None, _killed())
+                    else:
+                        lost.append(task)
         finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+            crew.dismiss()
+
+
+def _killed() -> ResourceError:
+    return ResourceError(
+        "its worker process was killed twice, the second time while nothing else ran",
+        hint="it may take more memory than there is, or somebody ends the processes",
+    )

@@ -1,43 +1,82 @@
-"""Manners of a worker process: it ends when it is interrupted or when its parent is no more, and leaves nothing half-written."""
+"""A worker process: it takes tasks from a pipe, ends when it is interrupted or its parent is no more, and leaves nothing half-written."""
 
+import contextlib
 import multiprocessing
 import os
+import pickle
 import signal
 import sys
 import threading
 from collections.abc import Callable
+from multiprocessing.connection import Connection
+from types import FrameType
+from typing import Any
 
 from threadpoolctl import threadpool_limits
-
-from tensorguard.engines.base import Item, Result
 
 INTERRUPTED = 130
 """Exit code of an interrupted process."""
 
+READY = "ready"
+"""A worker's first word."""
 
-def prepare() -> None:
-    """Set a fresh worker up; it starts with interrupts held back, so that Ctrl-C while it imports things shows no traceback."""
-    if signal.SIGINT in signal.sigpending():
-        os._exit(INTERRUPTED)
-    signal.signal(signal.SIGINT, lambda *_: sys.exit(INTERRUPTED))
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+Answer = tuple[Any, Exception | None]
 
 
-def run(function: Callable[[Item], Result], item: Item) -> Result:
-    """Run one task with BLAS on one thread (here and not in `prepare`, because only what is loaded can be pinned).
+def serve(pipe: "Connection[Any, Any]", packed: bytes) -> None:
+    """Answer tasks until the pipe is closed.
 
-    An interrupt unwinds the task, so that half-written files are removed, and then ends the worker: the pool would go on.
+    An interrupt unwinds the task, so that half-written files are removed, and then ends the process.
+
+    Args:
+        pipe: Gives an item and a number of threads; takes READY first, and then a result or an error for each.
+        packed: The function, pickled.
     """
+    _prepare()
+    with contextlib.suppress(EOFError, OSError):  # the parent wants no more, or is no more
+        function: Callable[[Any, int], Any] = pickle.loads(packed)  # noqa: S301 - from our own parent
+        pipe.send(READY)
+        while True:
+            item, threads = pipe.recv()
+            pipe.send_bytes(_answer(function, item, threads))
+
+
+def _answer(function: Callable[[Any, int], Any], item: object, threads: int) -> bytes:
+    """Return the pickled answer; BLAS is pinned here and not in `_prepare`, because only what is loaded can be."""
     try:
         with threadpool_limits(1, user_api="blas"):
-            return function(item)
+            return pickle.dumps((function(item, threads), None))
+    except Exception as error:
+        return pickle.dumps((None, portable(error)))
     except SystemExit:
         os._exit(INTERRUPTED)
 
 
+def portable(error: Exception) -> Exception:
+    """Return an error that another process can unpickle: this one, or one that says the same."""
+    try:
+        pickle.loads(pickle.dumps(error))  # noqa: S301 - what was pickled here
+    except Exception:
+        return RuntimeError(f"{type(error).__name__}: {error}")
+    return error
+
+
+def _prepare() -> None:
+    """Set a fresh worker up; it starts with interrupts held back, so that Ctrl-C while it imports things shows no traceback."""
+    if signal.SIGINT in signal.sigpending():
+        os._exit(INTERRUPTED)
+    signal.signal(signal.SIGINT, _interrupted)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _interrupted(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # nothing interrupts the clearing up
+    sys.exit(INTERRUPTED)
+
+
 def _end_with_parent() -> None:
-    """Wait for the parent's end, whatever its cause: a pool's worker whose parent was killed would wait for work for ever."""
+    """Wait for the parent's end, whatever its cause: a worker in the middle of a long task would go on for nobody."""
     parent = multiprocessing.parent_process()
     if parent is not None:
         parent.join()

@@ -96,6 +96,18 @@ def features_files(folder: Path) -> list[Path]:
     return sorted(files, key=lambda file: file.name.removesuffix(SUFFIX))
 
 
+def encode_features(vector: FeatureVector) -> bytes:
+    """Return the bytes of a features file: the 16 keys and `model_name` as JSON; equal vectors give equal bytes.
+
+    Raises:
+        UsageError: A value is not finite.
+    """
+    if not np.isfinite(vector.values).all():
+        raise UsageError(f"the features of {quote(vector.name)} are not all finite")
+    numbers = {key: int(value) if key in COUNTS else value for key, value in zip(FEATURES, vector.values, strict=True)}
+    return bytes(msgspec.json.format(msgspec.json.encode({**numbers, "model_name": vector.name}), indent=2))
+
+
 def write_features(path: Path, vector: FeatureVector) -> None:
     """Write the 16 keys and `model_name` as JSON, whole or not at all; equal vectors give equal bytes.
 
@@ -106,10 +118,7 @@ def write_features(path: Path, vector: FeatureVector) -> None:
     path = Path(path)
     if not path.name.endswith(SUFFIX) or path.name == SUFFIX:
         raise UsageError(f"a features file is called NAME{SUFFIX}", where=path)
-    if not np.isfinite(vector.values).all():
-        raise UsageError(f"the features of {quote(vector.name)} are not all finite", where=path)
-    numbers = {key: int(value) if key in COUNTS else value for key, value in zip(FEATURES, vector.values, strict=True)}
-    text = msgspec.json.format(msgspec.json.encode({**numbers, "model_name": vector.name}), indent=2)
+    text = encode_features(vector)
     with replacing(path) as file:
         file.write(text)
 
@@ -162,7 +171,7 @@ def matrix(vectors: Sequence[FeatureVector], columns: Sequence[str] = FEATURES) 
     return np.array([vector.values for vector in vectors], np.float64)[:, chosen]
 
 
-def checked_number(key: str, value: object, path: Path) -> float:
+def checked_number(key: str, value: object, path: Path | str) -> float:
     """Return one of the 16 numbers as read from a file.
 
     Raises:

@@ -22,6 +22,7 @@ from tensorguard.formats.json_text import parse_object
 from tensorguard.formats.safetensors import read_safetensors
 from tensorguard.signals.digest import BYTES
 from tensorguard.signals.moments import STATISTICS
+from tensorguard.sources.base import Source
 from tensorguard.sources.local import LocalFile
 from tensorguard.version import __version__
 
@@ -31,6 +32,7 @@ _ENTRY = "tensorguard"
 _TENSOR = "layers.statistics"
 _STATISTICS = (*STATISTICS, "gain")
 _DIGEST = re.compile(f"[0-9a-f]{{{2 * BYTES}}}")
+msgspec.json.Decoder(Fingerprint)  # now: msgspec 0.22 may crash where several threads ask for one type for the first time
 
 
 def plain(fingerprint: Fingerprint) -> dict[str, Any]:
@@ -71,8 +73,12 @@ def read_fingerprint(path: Path | str) -> Fingerprint:
         NotFoundError: There is no such file.
         InputError: It is not a fingerprint, is malformed, or was made by a newer version.
     """
-    path = Path(path)
-    header = read_safetensors(LocalFile(path))
+    return decode_fingerprint(LocalFile(Path(path)))
+
+
+def decode_fingerprint(source: Source) -> Fingerprint:
+    """Read a fingerprint from its file, wherever that is; see `read_fingerprint`."""
+    path, header = source.name, read_safetensors(source)
     document = _document(header.metadata.get(_ENTRY, ""), path)
     infos = {info.name: info for info in header.tensors}
     rows = document["layers"]
@@ -109,9 +115,9 @@ def _is_sound(each: TensorDigest) -> bool:
     return min(counts) >= 0 and each.nan + each.infinite <= each.elements and _DIGEST.fullmatch(each.digest) is not None
 
 
-def _document(text: str, path: Path) -> dict[str, Any]:
+def _document(text: str, path: str) -> dict[str, Any]:
     try:
-        document = parse_object(text.encode(), "its document", str(path))
+        document = parse_object(text.encode(), "its document", path)
     except InputError as error:
         raise InputError("not a TensorGuard fingerprint", where=path, hint="make one with: tensorguard fingerprint") from error
     schema = document.get("schema")

@@ -52,6 +52,9 @@ class Description(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     whole: list[int] | None = None
 
 
+msgspec.json.Decoder(Description)  # now: msgspec 0.22 may crash where several threads ask for one type for the first time
+
+
 def describe(sketches: Sketches) -> dict[str, Any]:
     """Return the description, as plain data."""
     described: dict[str, Any] = msgspec.to_builtins(

@@ -34,7 +34,10 @@ def path_beside(file: Location, name: str) -> Location:
     """
     path = file.parent / name
     escapes = PurePosixPath(name).is_absolute() or bool(PureWindowsPath(name).anchor) or ".." in PurePosixPath(name).parts
-    too_long = any(len(part.encode("utf-8")) > _LONGEST_PART for part in name.split("/")) or len(name) > MAX_NAME_BYTES
+    too_long = (
+        any(len(part.encode("utf-8", "surrogatepass")) > _LONGEST_PART for part in name.split("/"))
+        or len(name) > MAX_NAME_BYTES
+    )
     if not name or escapes or too_long or "\\" in name or not name.isprintable():
         raise InputError(f"names the file {quote(name)}, which is no plain path inside its folder", where=file)
     if "/" in name and isinstance(file, Path) and not Path(file.parent, name).resolve().is_relative_to(file.parent.resolve()):

@@ -10,10 +10,11 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
-from tensorguard.errors import quote
-from tensorguard.formats.base import Header, TensorInfo
+from tensorguard.errors import InputError, quote
+from tensorguard.formats.base import DAMAGED, Header, TensorInfo
 from tensorguard.formats.onnx_graph import Graph, Node, read_graph
 from tensorguard.formats.onnx_weights import Weight, heads, rotations, weights
+from tensorguard.limits import MAX_SHARING
 from tensorguard.sources.base import Source
 
 QUANTISED, SCALE, ZERO = "_quantized", "_scale", "_zero_point"
@@ -82,7 +83,17 @@ def read_onnx(source: Source) -> Header:
             tensors[own] = replace(tensor, name=own)
         elif name not in parts:
             aside += 1
+    _require_little_sharing(tensors, source)
     return Header(tuple(tensors.values()), heads(graph), notices=tuple(_notices(graph, names, aside, left)))
+
+
+def _require_little_sharing(tensors: Mapping[str, TensorInfo], source: Source) -> None:
+    """Refuse a model whose tensors all name the same bytes of a file beside it: a few of its bytes would cost terabytes of reading."""
+    claimed = sum(info.nbytes for info in tensors.values())
+    held = source.size + sum({id(info.source): info.source.size for info in tensors.values()}.values())
+    if claimed > MAX_SHARING * held:
+        message = f"its tensors claim {claimed} bytes of files of {held}: more sharing than is allowed"
+        raise InputError(message, where=source.name, hint=DAMAGED)
 
 
 def _is_weight(weight: Weight, shape: tuple[int, ...]) -> bool:

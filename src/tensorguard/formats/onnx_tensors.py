@@ -6,7 +6,7 @@ Messages and field numbers: https://github.com/onnx/onnx/blob/main/onnx/onnx.pro
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,9 @@ _FLOATS, _INT32, _INT64, _DOUBLES, _UINT64 = 4, 5, 7, 10, 11
 _KEY, _VALUE = 1, 2
 _BESIDE = 1
 """`DataLocation.EXTERNAL`."""
+
+_PIECE = 1 << 20
+"""Bytes of a list of integers that are decoded at once."""
 
 
 class _Type(NamedTuple):
@@ -89,16 +92,34 @@ class PackedIntegers:
         return self._decoded[0][offset : offset + length].copy()
 
     def _decode(self) -> NDArray[np.uint8]:
-        raw = self.source.read_at(self.begin, self.end - self.begin)
-        ends = np.flatnonzero(raw < 0x80) + 1
-        if len(ends) != self.count or (self.count and ends[-1] != len(raw)):
-            raise InputError(f"a list of {len(ends)} integers instead of {self.count}", where=self.name, hint=DAMAGED)
-        starts = np.concatenate(([0], ends[:-1]))
-        values = np.zeros(self.count, np.uint64)
-        for index in range(min(int((ends - starts).max(initial=0)), 10)):
-            there = ends - starts > index
-            values[there] |= (raw[starts[there] + index].astype(np.uint64) & np.uint64(0x7F)) << np.uint64(7 * index)
-        return np.ascontiguousarray(values.view(np.uint8).reshape(-1, 8)[:, : self.width]).reshape(-1)
+        """Decode them a piece at a time: the arrays that this takes are many times as long as the list."""
+        found = np.empty((self.count, self.width), np.uint8)
+        at, done = self.begin, 0
+        while at < self.end:
+            raw = self.source.read_at(at, min(_PIECE, self.end - at))
+            ends = np.flatnonzero(raw < 0x80) + 1
+            if not len(ends):
+                raise InputError("a list of integers breaks off in one", where=self.name, hint=DAMAGED)
+            if done + len(ends) > self.count:
+                self._refuse(done + len(ends))
+            found[done : done + len(ends)] = _integers(raw, ends)[:, : self.width]
+            at, done = at + int(ends[-1]), done + len(ends)
+        if done != self.count:
+            self._refuse(done)
+        return found.reshape(-1)
+
+    def _refuse(self, count: int) -> NoReturn:
+        raise InputError(f"a list of {count} integers instead of {self.count}", where=self.name, hint=DAMAGED)
+
+
+def _integers(raw: NDArray[np.uint8], ends: NDArray[np.intp]) -> NDArray[np.uint8]:
+    """Return integers that end at these places as their 8 bytes each, (integers, 8)."""
+    starts = np.concatenate(([0], ends[:-1]))
+    values = np.zeros(len(ends), np.uint64)
+    for index in range(min(int((ends - starts).max(initial=0)), 10)):
+        there = ends - starts > index
+        values[there] |= (raw[starts[there] + index].astype(np.uint64) & np.uint64(0x7F)) << np.uint64(7 * index)
+    return values.view(np.uint8).reshape(-1, 8)
 
 
 def read_tensor(wire: Wire, begin: int, end: int, files: dict[Location, Source]) -> TensorInfo | None:

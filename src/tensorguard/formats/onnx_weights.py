@@ -52,6 +52,9 @@ _NOWHERE = Node("", "", (), (), {})
 _FURTHEST = 4
 """How many operators after a product its scale and its bias are looked for."""
 
+_MOST_USERS = 16
+"""How many operators that take one result are looked at: each product of a hostile graph may have given the same one to thousands."""
+
 
 @dataclass(frozen=True, slots=True)
 class Weight:
@@ -210,7 +213,7 @@ class _Uses:
         """Return the product that takes what attention gives, perhaps quantised before, and the constant that is added to it."""
         for _ in range(_FURTHEST):
             users = self._users.get(node.outputs[0], []) if node.outputs else []
-            node = next((user for user in users if user.operator != "Shape"), _NOWHERE)
+            node = next((user for user in users[:_MOST_USERS] if user.operator != "Shape"), _NOWHERE)
             if "MatMul" in node.operator or "Gemm" in node.operator:
                 return node, self._bias(node, (*node.inputs, *_NO_MORE))
         return None
@@ -223,7 +226,7 @@ class _Uses:
     def _bias_after(self, node: Node) -> str:
         """Return the constant that is added to a product, perhaps after a cast and a scale."""
         for after in self._following(node):
-            constants = [name for name in after.inputs if name in self._graph.tensors]
+            constants = [name for name in after.inputs[:2] if name in self._graph.tensors]
             if after.operator == "Add" and constants:
                 return constants[0]
         return ""
@@ -233,9 +236,9 @@ class _Uses:
         for after in self._following(node):
             if after.operator != "Mul":
                 continue
-            for name in after.inputs:
+            for name in after.inputs[:2]:
                 maker = self._makers.get(name)
-                candidates = (name, *(maker.inputs if maker and maker.operator == "Mul" else ()))
+                candidates = (name, *(maker.inputs[:2] if maker and maker.operator == "Mul" else ()))
                 if found := next((each for each in candidates if each in self._graph.tensors), ""):
                     return found
         return ""

@@ -27,7 +27,7 @@ def read_records(pickle: bytes, where: str) -> object:
     Raises:
         InputError: It names anything but tensors' own parts, is malformed, or over a limit.
     """
-    machine = _Machine()
+    machine = _Machine(len(pickle))
     try:
         for name, argument in opcodes(pickle, where):
             machine.step(name, argument)
@@ -40,11 +40,12 @@ def read_records(pickle: bytes, where: str) -> object:
 
 
 class _Machine:
-    """The stack and the memo of a pickle."""
+    """The stack and the memo of a pickle of some bytes."""
 
-    def __init__(self) -> None:
+    def __init__(self, length: int) -> None:
         self.stack: list[Any] = []
         self._memo: dict[int, Any] = {}
+        self._copies = length
 
     def step(self, name: str, argument: Any) -> None:
         """Follow one opcode."""
@@ -119,6 +120,11 @@ class _Machine:
     def reduce(self) -> None:
         """What torch.save writes as a call: a tensor, a parameter, an ordered dict."""
         arguments, function = self.pop(), self.pop()
+        if type(arguments) is tuple:
+            # One list that was put aside once can be fetched and copied by each of millions of calls; listed anew, each value takes a byte.
+            self._copies -= sum(len(each) for each in (arguments, *arguments) if isinstance(each, list | tuple))
+        if self._copies < 0:
+            raise FaultError("its pickle has the same lists copied over and over")
         self.stack.append(record(function, arguments))
 
     def build(self) -> None:

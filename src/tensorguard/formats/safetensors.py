@@ -25,6 +25,9 @@ BITS: Mapping[str, int] = {
 """Every dtype of the reference implementation and the bits of one element; not all of them can be decoded."""
 
 _LENGTH_BYTES = 8
+_FIRST = 64
+"""Bytes of a header that are looked at before all of it is read."""
+
 _METADATA = "__metadata__"
 
 
@@ -64,6 +67,8 @@ def read_safetensors(source: Source) -> Header:
     """
     where, length = source.name, _header_length(source)
     start = _LENGTH_BYTES + length
+    if not source.read_at(_LENGTH_BYTES, min(length, _FIRST)).tobytes().strip().startswith(b"{"):
+        length = min(length, _FIRST)  # no JSON object: to say so, 100 MB of zeros need not be read
     header = parse_object(source.read_at(_LENGTH_BYTES, length).tobytes(), "the header", where)
     metadata = _metadata(header.pop(_METADATA, None), where)
     if len(header) > MAX_TENSORS:

@@ -95,6 +95,9 @@ class _Tokenizer(msgspec.Struct):
     model: _Model
 
 
+msgspec.json.Decoder(_Tokenizer)  # now: msgspec 0.22 may crash where several threads ask for one type for the first time
+
+
 def _tokenizer_json(path: Location) -> _Tokens:
     vocabulary = _decode(path, _Tokenizer).model.vocab
     if isinstance(vocabulary, dict):

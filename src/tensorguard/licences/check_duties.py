@@ -1,7 +1,6 @@
 """Whether the duties of the ancestors' licences that a machine can check are kept: TG205, TG207 to TG209, TG301 to TG304."""
 
 import re
-import unicodedata
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 
@@ -9,6 +8,7 @@ from tensorguard.errors import quote
 from tensorguard.licences.audit import Finding, Severity
 from tensorguard.licences.claim_sources import prose
 from tensorguard.licences.claims import Claims
+from tensorguard.licences.letters import unified
 from tensorguard.licences.licence import Duty, identify, licences
 from tensorguard.licences.naming import bare_name, satisfies
 from tensorguard.licences.obligations import Obligation
@@ -116,7 +116,7 @@ def _any(duty: Duty, texts: Sequence[str]) -> bool:
 
 def _plain(text: str) -> str:
     """Return text as it is compared: one case, single spaces, no marks of Markdown."""
-    return " ".join(re.sub(r"[*_`\"“”'’]+", "", unicodedata.normalize("NFKC", text)).casefold().split())
+    return " ".join(re.sub(r"[*_`\"“”'’]+", "", unified(text)).casefold().split())
 
 
 def _words(duty: Duty) -> str:

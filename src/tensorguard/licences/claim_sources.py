@@ -1,11 +1,11 @@
 """What each kind of file says of its model, as claims. Pure: the files were read and parsed elsewhere."""
 
 import re
-import unicodedata
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from tensorguard.licences.claim import Claim
+from tensorguard.licences.letters import unified
 from tensorguard.limits import MAX_CLAIM_CHARACTERS
 
 Reading = Callable[[Mapping[str, Any]], Iterator[Claim]]
@@ -103,7 +103,7 @@ def of_card(fields: Mapping[str, Any], body: str) -> Iterator[Claim]:
 
 def prose(body: str) -> str:
     """Return what a reader of a card sees: no comments, no code, compatible letters unified."""
-    return unicodedata.normalize("NFKC", _UNSEEN.sub(" ", body))
+    return unified(_UNSEEN.sub(" ", body))
 
 
 def of_config(config: Mapping[str, Any]) -> Iterator[Claim]:

@@ -89,6 +89,9 @@ _FILLING = frozenset({"the", "license", "licence", "agreement", "v", "version"})
 """Words that cards add to a licence's name or leave out."""
 
 
+msgspec.json.Decoder(Licence)  # now: msgspec 0.22 may crash where several threads ask for one type for the first time
+
+
 @cache
 def licences() -> Mapping[str, Licence]:
     """Return all known licences by id, in the order of their ids.

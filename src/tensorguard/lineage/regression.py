@@ -81,7 +81,7 @@ def _scale(responses: Array) -> float:
     columns = np.stack([reference, *(each - reference for each in others)], axis=1)
     sizes = np.linalg.norm(columns, axis=0)
     columns = columns[:, sizes > 0]
-    total = float(np.linalg.lstsq(columns / sizes[sizes > 0], child)[0][0] / sizes[0])
+    total = float(np.linalg.lstsq(columns / sizes[sizes > 0], child, rcond=None)[0][0] / sizes[0])
     return float(np.clip(total, *_SCALES))
 
 

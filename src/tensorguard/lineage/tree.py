@@ -285,7 +285,7 @@ class _Builder:
 
 
 def _graph(weights: Mapping[tuple[int, int], float], count: int) -> csr_array:
-    rows, columns = [a for a, _ in weights], [b for _, b in weights]
+    rows, columns = np.array([*weights], np.int32).reshape(-1, 2).T  # SciPy's graphs have indices of 32 bits
     return csr_array((list(weights.values()), (rows, columns)), shape=(count, count), dtype=np.float64)
 
 

@@ -12,6 +12,7 @@ from tensorguard.formats.adapter import AdapterFiles
 from tensorguard.formats.base import Checkpoint, TensorInfo
 from tensorguard.formats.safetensors import BITS, read_safetensors
 from tensorguard.formats.writer import TensorHeader
+from tensorguard.sources.base import Source
 from tensorguard.sources.local import LocalFile
 from tensorguard.sources.prefetching import Span, prefetch
 from tensorguard.tensors.base import Stored
@@ -33,6 +34,7 @@ class MergePlan:
         headers: What is written, in order.
         tensors: Where the numbers come from, in the same order.
         metadata: Free-form text for the header: the first shard's, `format`, and `SOURCES`.
+        sources: The files that the numbers come from.
         changed: How many tensors are not copied byte for byte but computed.
         notices: Things a user should know, one sentence each.
     """
@@ -40,6 +42,7 @@ class MergePlan:
     headers: tuple[TensorHeader, ...]
     tensors: tuple[Stored, ...] = field(repr=False)
     metadata: Mapping[str, str]
+    sources: tuple[Source, ...]
     changed: int
     notices: tuple[str, ...]
 
@@ -81,7 +84,9 @@ def plan_merge(base: Checkpoint, adapter: AdapterFiles | None = None, *, dtype: 
     headers = tuple(TensorHeader(stored.name, _written_dtype(stored, dtype), stored.shape) for stored in tensors)
     changed = sum(source_of(stored, header.dtype) is None for stored, header in zip(tensors, headers, strict=True))
     sources = _digest(headers, base.tensors, adapter)
-    return MergePlan(headers, tensors, {"format": "pt", **base.metadata, SOURCES: sources}, changed, notices)
+    read = {id(info.source): info.source for info in (*base.tensors, *(adapter.tensors if adapter else ()))}
+    metadata = {"format": "pt", **base.metadata, SOURCES: sources}
+    return MergePlan(headers, tensors, metadata, tuple(read.values()), changed, notices)
 
 
 def source_of(stored: Stored, dtype: str) -> TensorInfo | None:

@@ -1,7 +1,9 @@
 """One unified safetensors file from shards, or from a base and its adapter, written as a stream of blocks."""
 
 import contextlib
-from collections.abc import Iterator, Sequence
+import itertools
+import shutil
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,12 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tensorguard.adapters.opening import open_base_and_adapter
-from tensorguard.errors import UsageError
+from tensorguard.errors import ResourceError, UsageError
 from tensorguard.formats.adapter import AdapterFiles
 from tensorguard.formats.base import Checkpoint
 from tensorguard.formats.writer import Chunk, TensorHeader, write_safetensors
 from tensorguard.merge.plan import MergePlan, plan_merge, source_of
 from tensorguard.progress import Progress, Silent
+from tensorguard.sources.base import Source
 from tensorguard.sources.local import LocalFile
 from tensorguard.sources.prefetching import Span, in_order
 from tensorguard.sources.remote import Location
@@ -86,6 +89,7 @@ def merge(
     if skipped and not plan.is_written(output):
         raise UsageError("exists and is not the result of this merge", where=output, hint="give another name, or --force")
     if not skipped:
+        _require_room(plan.nbytes, output)
         _write(plan, output, adapter.name if adapter else checkpoint.name, progress or Silent())
     return MergeResult(output, len(plan.headers), plan.changed, plan.nbytes, skipped, plan.notices)
 
@@ -103,15 +107,34 @@ def _check_output(output: Path, checkpoint: Checkpoint, adapter: AdapterFiles | 
         raise UsageError("the output lies among the inputs", where=output, hint="write it to another folder")
 
 
+def _require_room(nbytes: int, output: Path) -> None:
+    """Refuse before hours of work what does not fit on the disk."""
+    try:
+        free = shutil.disk_usage(output.parent).free
+    except OSError:
+        return
+    if 0 < free < nbytes:
+        message = f"the disk is too full: the result takes {nbytes:,} bytes, {free:,} are free"
+        raise ResourceError(message, where=output, hint="free some space, or write it to another disk")
+
+
 def _write(plan: MergePlan, output: Path, name: str, progress: Progress) -> None:
     progress.start(name, plan.nbytes, "bytes")
     planned = list(zip(plan.tensors, plan.headers, strict=True))
     try:
         with contextlib.closing(in_order(span for stored, header in planned for span in _copied(stored, header))) as copies:
             blocks = (_chunks(stored, header, copies, name, progress) for stored, header in planned)
-            write_safetensors(output, plan.headers, blocks, plan.metadata)
+            write_safetensors(output, plan.headers, itertools.chain(blocks, _unchanged(plan.sources)), plan.metadata)
     finally:
         progress.finish(name)
+
+
+def _unchanged(sources: Sequence[Source]) -> Iterator[Iterable[Chunk]]:
+    """Yield nothing, after all has been read and before the result gets its name, if the files that it was read from are as they were."""
+    for source in sources:
+        if isinstance(source, LocalFile):
+            source.require_unchanged()
+    yield from ()
 
 
 def _copied(stored: Stored, header: TensorHeader) -> Iterator[Span]:

@@ -28,7 +28,7 @@ class Undecoded:
         Raises:
             UnfitError: It is one of them.
         """
-        for end, (title, beside) in _KINDS.items():
-            if parts.main.name == parts.stem + end and any(parts.get(other) for other in beside):
-                raise UnfitError(f"it is {title}")
+        title, beside = _KINDS[parts.main.name[len(parts.stem) :]]
+        if any(parts.get(other) for other in beside):
+            raise UnfitError(f"it is {title}")
         return None

@@ -1,12 +1,13 @@
 """A checkpoint's stored tensors to the ones its model means."""
 
+import functools
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from tensorguard.errors import quote, quote_some
-from tensorguard.quantisations.base import Found, Parts, UnfitError, settings
+from tensorguard.quantisations.base import Found, Kind, Parts, UnfitError, settings
 from tensorguard.quantisations.kinds import KINDS
 from tensorguard.sources.prefetching import Span, prefetch
 from tensorguard.tensors.base import Stored
@@ -19,6 +20,9 @@ _BEGINNING = 512
 
 _SHOWN = 3
 """Names that a notice lists."""
+
+_TRIED = tuple((kind, end) for kind in KINDS for end in kind.ends)
+"""Kinds with the ends of their main tensors' names, in the order they are tried."""
 
 
 @dataclass(frozen=True)
@@ -76,19 +80,25 @@ def unpacked(tensors: Sequence[Stored], config: Mapping[str, Any]) -> Unpacked:
 
 def _find(stored: StoredTensor, tensors: Mapping[str, StoredTensor], config: Mapping[str, Any]) -> tuple[str, Found | str]:
     """Return a kind's title and what it made of a tensor, or why it could make nothing of it; nothing if it is of no kind."""
-    for kind in KINDS:
-        for end in kind.ends:
-            if not stored.name.endswith(end):
-                continue
-            try:
-                found = kind.find(Parts(stored, stored.name.removesuffix(end), tensors, config))
-            except UnfitError as fault:
-                return kind.title, str(fault)
-            if found is not None and found.tensor.name in tensors and found.tensor.name not in found.parts:
-                return kind.title, "the file also holds the weight unpacked"
-            if found is not None:
-                return kind.title, found
+    name = stored.name
+    for kind, end in _possible(name[name.rfind(".") + 1 :]):
+        if not name.endswith(end):
+            continue
+        try:
+            found = kind.find(Parts(stored, name.removesuffix(end), tensors, config))
+        except UnfitError as fault:
+            return kind.title, str(fault)
+        if found is not None and found.tensor.name in tensors and found.tensor.name not in found.parts:
+            return kind.title, "the file also holds the weight unpacked"
+        if found is not None:
+            return kind.title, found
     return "", ""
+
+
+@functools.lru_cache(maxsize=4096)
+def _possible(last: str) -> tuple[tuple[Kind, str], ...]:
+    """Return what a name can be of, by the part behind its last dot: few parts are shared by a model's thousands of names."""
+    return tuple((kind, end) for kind, end in _TRIED if last.endswith(end) or end.endswith(last))
 
 
 def _sentence(title: str, left: Sequence[tuple[str, str]]) -> str:

@@ -9,9 +9,8 @@ leads out, a second file of one name or one too many. It is not compressed (sket
 import contextlib
 import re
 import tarfile
-import tempfile
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import NoReturn
@@ -21,13 +20,14 @@ import msgspec
 
 from tensorguard.errors import InputError, TensorGuardError, UsageError, quote
 from tensorguard.fingerprint.base import Fingerprint
-from tensorguard.fingerprint.file import SUFFIX, read_fingerprint
+from tensorguard.fingerprint.file import SUFFIX, decode_fingerprint
 from tensorguard.formats.atomic import replacing
 from tensorguard.formats.json_text import parse_object
 from tensorguard.limits import MAX_FACT_CHARACTERS, MAX_FINGERPRINT_BYTES, MAX_JSON_BYTES
 from tensorguard.progress import Progress, Silent
 from tensorguard.registry.entry import Entry
 from tensorguard.registry.vectors import source_digest
+from tensorguard.sources.held import HeldFile
 from tensorguard.sources.local import LocalFile
 from tensorguard.version import __version__
 
@@ -36,6 +36,8 @@ MANIFEST = "manifest.json"
 _FOLDER = "fingerprints"
 _BLOCK = tarfile.BLOCKSIZE
 _END = bytes(2 * _BLOCK)
+_LISTED = 200
+"""More bytes than a manifest takes for an entry beside what it says of it."""
 _DIGEST = re.compile("[0-9a-f]{64}")
 _HINT = "make one with: tensorguard registry export"
 
@@ -94,6 +96,19 @@ def write_archive(path: Path, entries: Iterable[Entry], files: Mapping[str, Path
         return archive.tell()
 
 
+def parts(entries: Sequence[Entry]) -> Iterator[Sequence[Entry]]:
+    """Yield entries in as many parts as it takes for each to fit into one archive; one, empty, if there are none."""
+    start, size = 0, 0
+    for at, entry in enumerate(entries):
+        text = msgspec.json.format(msgspec.json.encode(entry), indent=1)
+        own = len(text) + 2 * text.count(b"\n") + _LISTED
+        size += own
+        if size > MAX_JSON_BYTES:
+            yield entries[start:at]
+            start, size = at, own
+    yield entries[start:]
+
+
 @contextlib.contextmanager
 def _told(progress: Progress, size: int) -> Iterator[Callable[[int], None]]:
     progress.start("archive", size, "bytes")
@@ -114,18 +129,17 @@ def read_archive(path: Path) -> Iterator[tuple[Entry, Fingerprint]]:
     named: defaultdict[str, list[Entry]] = defaultdict(list)
     for entry in manifest.entries:
         named[entry.fingerprint].append(entry)
-    with tempfile.TemporaryDirectory() as folder:
-        for digest, size in sorted(manifest.bytes.items()):
-            name = _name(digest)
-            offset = _require_header(source, offset, name, size)
-            raw = source.read_at(offset, size).tobytes()
-            if blake3.blake3(raw).hexdigest() != digest:
-                _refuse(source, f"its file {name} is not the one that its manifest names")
-            offset = _require(source, offset + size, _padding(size))
-            fingerprint = _parsed(raw, Path(folder) / "fingerprint", path)
-            for entry in named[digest]:
-                _require_fit(entry, fingerprint, path)
-                yield entry, fingerprint
+    for digest, size in sorted(manifest.bytes.items()):
+        name = _name(digest)
+        offset = _require_header(source, offset, name, size)
+        raw = source.read_at(offset, size).tobytes()
+        if blake3.blake3(raw).hexdigest() != digest:
+            _refuse(source, f"its file {name} is not the one that its manifest names")
+        offset = _require(source, offset + size, _padding(size))
+        fingerprint = _parsed(raw, path)
+        for entry in named[digest]:
+            _require_fit(entry, fingerprint, path)
+            yield entry, fingerprint
     _require(source, offset, _END)
 
 
@@ -220,11 +234,10 @@ def _refuse(source: LocalFile, reason: str) -> NoReturn:
     raise InputError(reason, where=source.name, hint=_HINT)
 
 
-def _parsed(raw: bytes, temporary: Path, path: Path) -> Fingerprint:
+def _parsed(raw: bytes, path: Path) -> Fingerprint:
     """Read a fingerprint from its bytes; what is wrong with it is wrong with the archive."""
-    temporary.write_bytes(raw)
     try:
-        return read_fingerprint(temporary)
+        return decode_fingerprint(HeldFile(raw, str(path)))
     except TensorGuardError as error:
         raise InputError(f"one of its fingerprints cannot be read: {error.message}", where=path, hint=_HINT) from error
 

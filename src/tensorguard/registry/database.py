@@ -6,6 +6,7 @@ must not lie on a network file system such as NFS; a copy that nobody writes can
 
 import contextlib
 import queue
+import shutil
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,8 +17,16 @@ from tensorguard.registry.schema import APPLICATION, TABLES, VERSION, lacks
 BUSY_SECONDS = 120
 """How long a writer waits for other writers."""
 
+_PATIENCE_MS = 5_000
+"""How long emptying the log waits for readers."""
+
+_READER_KB, _WRITER_KB = 2_048, 131_072
+"""Most memory for pages of a connection: there are many readers and one writer, which would write the pages of indexes many times over."""
+
 _UNUSABLE = {3, 7, 8, 10, 13, 14, 22, 23}
 """Primary result codes that are about the machine: PERM, NOMEM, READONLY, IOERR, FULL, CANTOPEN, NOLFS, AUTH (sqlite.org/rescode.html)."""
+_NEEDED = 1 << 16
+"""Bytes of the log and its index, to begin with."""
 _WAITING = {5, 6, 15}
 """BUSY, LOCKED, PROTOCOL."""
 
@@ -69,7 +78,9 @@ class Database:
             ResourceError: It cannot be written, or another process held it for too long.
         """
         with self._transaction("BEGIN IMMEDIATE") as connection:
+            connection.execute(f"PRAGMA cache_size=-{_WRITER_KB}")
             yield connection
+            connection.execute(f"PRAGMA cache_size=-{_READER_KB}")
 
     def upgrade(self) -> None:
         """Add what registries of earlier versions lack.
@@ -84,6 +95,22 @@ class Database:
             with self.writing() as connection:
                 for statement in lacks(connection):
                     connection.execute(statement)
+
+    def vacuum(self) -> None:
+        """Write the database anew, without what is free in it; readers go on, writers wait.
+
+        Raises:
+            InputError: The database is damaged.
+            ResourceError: It cannot be written, there is no room for it twice, or another process held it for too long.
+        """
+        with self._errors(), contextlib.closing(self._connect()) as connection:
+            connection.execute("VACUUM")
+
+    def checkpoint(self) -> None:
+        """Put what the write-ahead log holds into the database, and make the log empty unless somebody is reading what is old."""
+        with self._errors(), contextlib.closing(self._connect()) as connection:
+            connection.execute(f"PRAGMA busy_timeout={_PATIENCE_MS}")
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def close(self) -> None:
         """Close the connections that nobody uses."""
@@ -163,6 +190,14 @@ class Database:
             raise _meaning(error, self.path) from error
 
 
+def _is_full(path: Path) -> bool:
+    """Say whether there is no room for the files that SQLite makes beside a database; it then says that it cannot open or write it."""
+    try:
+        return shutil.disk_usage(path.parent).free < _NEEDED
+    except OSError:
+        return False
+
+
 def _of_file(connection: sqlite3.Connection, pragma: str) -> int:
     return int(connection.execute(f"PRAGMA {pragma}").fetchone()[0])
 
@@ -175,6 +210,8 @@ def _meaning(error: sqlite3.Error, path: Path) -> TensorGuardError:
     if _code(error) in _WAITING:
         hint = "see which process is using the registry, and try again"
         return ResourceError(f"other writers kept the registry busy for {BUSY_SECONDS} s", where=path, hint=hint)
+    if _code(error) == sqlite3.SQLITE_FULL or (_code(error) in _UNUSABLE and _is_full(path)):
+        return ResourceError("cannot be written: the disk is full", where=path, hint="free some space and run it again")
     if _code(error) in _UNUSABLE:
         hint = "check the folder's permissions and free space; one that a writer left open must be opened once where it can be written"
         return ResourceError(f"the registry cannot be read or written ({error})", where=path, hint=hint)

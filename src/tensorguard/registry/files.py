@@ -7,10 +7,10 @@ from pathlib import Path
 
 import blake3
 
-from tensorguard.errors import InputError, ResourceError
+from tensorguard.errors import InputError
 from tensorguard.fingerprint.base import Fingerprint
 from tensorguard.fingerprint.file import SUFFIX, read_fingerprint
-from tensorguard.formats.atomic import replacing, sync_folder
+from tensorguard.formats.atomic import cannot_write, replacing, sync_folder
 from tensorguard.limits import MAX_FINGERPRINT_BYTES
 from tensorguard.sources.local import LocalFile
 
@@ -48,8 +48,7 @@ class Files:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 sync_folder(self.folder)
         except OSError as error:
-            hint = "check the folder's permissions and free space"
-            raise ResourceError(f"cannot be written ({error.strerror})", where=path.parent, hint=hint) from error
+            raise cannot_write(path.parent, error) from error
         with replacing(path) as file:
             file.write(raw)
 

@@ -33,7 +33,16 @@ _PART = 65_536
 """Vectors that one thread scans at a time."""
 
 _RANKED = 64
-"""One in so many of a part is ranked, or twice those asked for if these are more."""
+"""About one in so many is ranked, or twice those asked for if these are more."""
+
+_LEAST_RANKED = 16_384
+"""At least so many are ranked: the nearest strangers among fewer vectors are farther away, where bits tell less."""
+
+_LOOKED_AT = 8
+"""One in so many distances of a part tells how near that is: to sort all of them would cost as much as a fifth of the scan."""
+
+_SURE = 4
+"""How many times as many as have to be found a sample has to tell of, so that it is never fewer."""
 
 _COPIED = 1 << 20
 _WORD = 64
@@ -91,13 +100,14 @@ class Index:
         import simsimd
 
         bits, code = _sides(vector[None]), _coarse(vector[None])
+        share = max(1 / _RANKED, _LEAST_RANKED / len(self))
 
         def best(start: int) -> tuple[Ids, Vectors]:
             part = self._bits[start : start + _PART]
             apart = np.asarray(simsimd.cdist(bits, part, metric="hamming", dtype="bin8", out_dtype="float32"))[0]
-            ranked = min(max(len(part) // _RANKED, 2 * most), len(part))
-            few = start + np.flatnonzero(apart <= np.partition(apart, ranked - 1)[ranked - 1])
-            scores = np.asarray(simsimd.cdist(code, self._codes[few], "dot", out_dtype="float32"))[0] / self._lengths[few]
+            few = start + np.flatnonzero(apart <= _nearness(apart, share, 2 * most))
+            codes = self._codes.take(few, axis=0, mode="clip")  # quicker than [few], and with no copy of a copy
+            scores = np.asarray(simsimd.cdist(code, codes, "dot", out_dtype="float32"))[0] / self._lengths[few]
             chosen = largest(scores, most)
             return self._ids[few[chosen]], scores[chosen]
 
@@ -110,6 +120,14 @@ class Index:
 def largest(scores: Vectors, most: int) -> NDArray[np.intp]:
     """Return where the `most` largest of some numbers are, in no order."""
     return np.arange(len(scores)) if most >= len(scores) else np.argpartition(scores, len(scores) - most)[len(scores) - most :]
+
+
+def _nearness(apart: Vectors, share: float, least: int) -> float:
+    """Return a distance that about this share of some distances do not exceed, and at least `least`; of many, a sample tells it."""
+    ranked = min(max(int(share * len(apart)), least), len(apart))
+    sample = apart[::_LOOKED_AT] if _SURE * least < ranked < len(apart) // 2 else apart
+    rank = ranked * len(sample) // len(apart) - 1
+    return float(np.partition(sample, rank)[rank])
 
 
 def _coarse(vectors: Vectors) -> NDArray[np.int8]:

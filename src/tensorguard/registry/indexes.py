@@ -48,8 +48,10 @@ class Indexes:
             index = self._open[file]
         return (0, None) if index is None else (newest, index)
 
-    def build(self, progress: Progress, least: int = LEAST) -> int:
+    def build(self, progress: Progress, least: int = LEAST, *, stale: bool = False) -> int:
         """Make anew the index of every space with at least so many vectors that no index covers; others read and write on meanwhile.
+
+        With `stale`, also every index that names vectors which were removed since.
 
         Returns:
             How many vectors were indexed.
@@ -62,6 +64,7 @@ class Indexes:
             text = "SELECT count(*) FROM (SELECT 1 FROM vector WHERE space = ? AND entry > ? LIMIT ?)"
             reached = {at: self.current(connection, at, dimensions)[0] for at, dimensions in spaces}
             wanting = {at: connection.execute(text, (at, reached[at], least)).fetchone()[0] >= least for at, _ in spaces}
+            wanting |= dict.fromkeys(_stale(connection), True) if stale else {}
         done = 0
         for at, dimensions in spaces:
             if wanting[at]:
@@ -111,7 +114,12 @@ class Indexes:
         with self._database.writing() as connection:
             old = connection.execute("SELECT file FROM search_index WHERE space = ?", (space,)).fetchone()
             row = (space, path.name, newest, held)
-            connection.execute("INSERT OR REPLACE INTO search_index (space, file, newest, vectors) VALUES (?, ?, ?, ?)", row)
+            if held:
+                text = "INSERT OR REPLACE INTO search_index (space, file, newest, vectors) VALUES (?, ?, ?, ?)"
+                connection.execute(text, row)
+            else:
+                connection.execute("DELETE FROM search_index WHERE space = ?", (space,))
+                path.unlink(missing_ok=True)
         if old is not None and _NAME.fullmatch(str(old[0])):
             (self.folder / str(old[0])).unlink(missing_ok=True)
         return held
@@ -139,3 +147,10 @@ class Indexes:
             except OSError as error:
                 raise ResourceError("another process is making the search index", where=self.folder) from error
             yield
+
+
+def _stale(connection: sqlite3.Connection) -> Iterator[int]:
+    """Yield the spaces whose index names vectors that are gone."""
+    text = """SELECT space FROM search_index AS of
+        WHERE vectors > (SELECT count(*) FROM vector WHERE vector.space = of.space AND entry <= newest)"""
+    yield from (int(space) for (space,) in connection.execute(text))

@@ -7,37 +7,40 @@ file that no row names, and whoever holds the lock knows that nobody is between 
 
 import contextlib
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-import blake3
 import numpy as np
 from numpy.typing import NDArray
 
 from tensorguard.errors import InputError, NotFoundError, ResourceError, TensorGuardError, UsageError, quote, utf8
 from tensorguard.fingerprint.base import Fingerprint
-from tensorguard.fingerprint.file import encode_fingerprint
 from tensorguard.formats.atomic import make_folder
 from tensorguard.progress import Progress, Silent
 from tensorguard.registry import browsing, layouts, rows, upkeep
+from tensorguard.registry.adding import Addition
+from tensorguard.registry.compaction import Compacted, compact
 from tensorguard.registry.database import Database
 from tensorguard.registry.entry import Entry, Facts, Hit, Origin
 from tensorguard.registry.files import Files
 from tensorguard.registry.indexes import LEAST, Indexes
+from tensorguard.registry.place import DATABASE as DATABASE
+from tensorguard.registry.place import require_possible
 from tensorguard.registry.rows import Row
 from tensorguard.registry.search import Search
-from tensorguard.registry.texts import checked_facts, checked_text
 from tensorguard.registry.vectors import search_digests, search_vectors, source_digest
-from tensorguard.version import __version__
-
-DATABASE = "registry.sqlite"
-_HARMLESS = ("fingerprints", "index", "lost+found", ".DS_Store")
 
 
 class Registry:
-    """Known models. Safe under concurrent readers and writers, of threads and processes, and under killed ones."""
+    """Known models. Safe under concurrent readers and writers, of threads and processes, and under killed ones.
+
+    Attributes:
+        folder: The folder.
+        where: What to call it: the folder, or what it mirrors.
+    """
+
+    database_type = Database
 
     def __init__(self, folder: Path | str, *, create: bool = False) -> None:
         """Open a registry.
@@ -48,11 +51,12 @@ class Registry:
             ResourceError: It cannot be read or made.
         """
         self.folder = Path(folder)
-        self._require_possible(create)
+        self.where: Path | str = self.folder
+        require_possible(self.folder, create=create)
         if create:
             make_folder(self.folder / "fingerprints")
         self._left_out: dict[str, None] = {}
-        self._database = Database(self.folder / DATABASE, create=create)
+        self._database = self.database_type(self.folder / DATABASE, create=create)
         if create:
             with contextlib.suppress(ResourceError):  # it can be read as it is
                 self._database.upgrade()
@@ -88,37 +92,23 @@ class Registry:
             UsageError: The fingerprint has no sketches, its name is empty, or a text is too long.
             ResourceError: The folder cannot be written.
         """
-        if fingerprint.sketches is None:
-            raise UsageError("a fingerprint without sketches cannot be searched by", where=fingerprint.name)
-        raw = encode_fingerprint(fingerprint)
-        entry = Entry(
-            name=checked_text(fingerprint.name if name is None else name),
-            key=checked_text(fingerprint.sketches.key),
-            facts=checked_facts(facts),
-            source_digest=source_digest(fingerprint),
-            fingerprint=blake3.blake3(raw).hexdigest(),
-            specification=fingerprint.specification,
-            origin=origin,
-            verified=verified,
-            added=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-            tool=__version__,
-        )
-        if not entry.name:
-            raise UsageError("an entry of a registry needs a name")
-        sketches = fingerprint.sketches
-        row = Row(entry, search_vectors(sketches), search_digests(fingerprint), layouts.layout(sketches.places))
+        addition = Addition.of(fingerprint, facts, name=name, origin=origin, verified=verified)
+        return self.add_all([addition])[0]
+
+    def add_all(self, additions: Sequence[Addition]) -> list[Entry]:
+        """Add fingerprints, or replace those of the same names and keys; all or none of them, in one transaction.
+
+        Raises:
+            ResourceError: The folder cannot be written.
+        """
+        needless: set[str] = set()
         with self._database.writing() as connection:
-            self._files.put(raw, entry.fingerprint)
-            before = rows.stored(connection, entry.name, entry.key)
-            if [(fingerprint, tool) for _, fingerprint, tool in before] == [(entry.fingerprint, entry.tool)]:
-                rows.update(connection, before[0][0], entry)
-                layouts.add(connection, [(before[0][0], row.layout)])
-                return entry
-            for number, *_ in before:
-                rows.delete(connection, number)
-            rows.insert(connection, row)
-        self._discard({fingerprint for _, fingerprint, _ in before} - {entry.fingerprint})
-        return entry
+            for digest, raw in {each.row.entry.fingerprint: each.raw for each in additions}.items():
+                self._files.put(raw, digest)
+            for each in additions:
+                needless |= each.store(connection)
+        self._discard(needless)
+        return [each.row.entry for each in additions]
 
     def insert(self, many: Iterable[Row]) -> None:
         """Add rows whose files are in their places, or that have none, of names that are new; all or none, in one transaction."""
@@ -147,7 +137,7 @@ class Registry:
             hint = "" if found else browsing.advice(connection, utf8(name), key)
         if found is None:
             raise NotFoundError(
-                f"the registry has no entry {quote(name)} under the key {quote(key)}", where=self.folder, hint=hint
+                f"the registry has no entry {quote(name)} under the key {quote(key)}", where=self.where, hint=hint
             )
         return found
 
@@ -233,7 +223,19 @@ class Registry:
 
     def sweep(self) -> int:
         """Remove the files that killed processes left behind; returns how many."""
-        return upkeep.sweep(self._database, self._files) + self._indexes.sweep()
+        return upkeep.sweep(self._database, self._files)[0] + self._indexes.sweep()
+
+    def compact(self, progress: Progress | None = None) -> Compacted:
+        """Give back the room of what was removed: in the database, its log, the search indexes, and files that no entry names.
+
+        Others read and write meanwhile; writers wait while the database is written anew. It may be killed at any time.
+
+        Raises:
+            InputError: The database is damaged.
+            ResourceError: There is no room for the database twice, it cannot be written, or another process is making a search index.
+        """
+        self._database.upgrade()
+        return compact(self._database, self._files, self._indexes, progress)
 
     def damage(self) -> Iterator[tuple[str, TensorGuardError]]:
         """Yield what is damaged: the name of an entry, or an empty one for the database itself, and what is wrong."""
@@ -285,16 +287,3 @@ class Registry:
 
     def _leave_out(self, error: InputError) -> None:
         self._left_out[f"{error.message}; it was left out"] = None
-
-    def _require_possible(self, create: bool) -> None:
-        if not self.folder.exists() and not create:
-            hint = "make one with: tensorguard registry add"
-            raise NotFoundError("there is no registry", where=self.folder, hint=hint)
-        if self.folder.exists() and not self.folder.is_dir():
-            raise InputError("is not a registry: it is no folder", where=self.folder, hint="give the folder of a registry")
-        if self.folder.is_dir() and not (self.folder / DATABASE).exists():
-            names = {path.name for path in self.folder.iterdir()} - {*_HARMLESS}
-            strange = next((name for name in names if not name.startswith(DATABASE)), None)  # somebody may be making it now
-            if strange is not None:
-                message = f"is not a registry: it holds {quote(strange)} and no {DATABASE}"
-                raise InputError(message, where=self.folder, hint="give another folder")

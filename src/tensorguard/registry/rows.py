@@ -22,6 +22,7 @@ STORED = np.dtype("<f2")
 
 _PAGE = 1_000
 _COLUMNS = "name, key, facts, source_digest, fingerprint, specification, origin, verified, added, tool"
+msgspec.json.Decoder(Entry)  # now: msgspec 0.22 may crash where several threads ask for one type for the first time
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,9 @@ BLOCK = 4_096
 _MOST_SHARING = 1_000
 """Most entries that are looked at because they share digests."""
 
+_ASKED = 64
+"""At least so many of each basis are looked at: among near copies, eight-bit numbers do not tell which are nearest."""
+
 _MOST_KEPT = 32
 """Blocks of one space kept in memory: 134 MB at 256 dimensions. More than these are read again by every search."""
 
@@ -124,7 +127,7 @@ class Search:
 
 def _there(connection: sqlite3.Connection, space: int, ask: Callable[[int], Ids], available: int, top: int) -> set[int]:
     """Return which of the ids asked for are still there, asking for more until `top` of them are, or no more are to be had."""
-    asked = min(2 * top, available)
+    asked = min(max(2 * top, _ASKED), available)
     while True:
         there = rows.still_there(connection, space, ask(asked).tolist()) if asked else set()
         if len(there) >= top or asked >= available:

@@ -1,6 +1,7 @@
 """What keeps a registry sound: finding what is damaged, and removing what killed processes left behind."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 from tensorguard.errors import InputError, TensorGuardError, quote
 from tensorguard.registry import rows
@@ -8,17 +9,19 @@ from tensorguard.registry.database import Database
 from tensorguard.registry.files import Files
 
 
-def sweep(database: Database, files: Files) -> int:
-    """Remove the files that no entry names; returns how many.
+def sweep(database: Database, files: Files) -> tuple[int, int]:
+    """Remove the files that no entry names; returns how many, and their bytes.
 
     They are looked for without a lock, and looked at again under it: no writer is then between a file and its row.
     """
     with database.reading() as connection:
         orphans = [(path, digest) for path, digest in files.all() if not digest or not rows.is_used(connection, digest)]
     if not orphans:
-        return 0
+        return 0, 0
     with database.writing() as connection:
-        return sum(files.discard(path) for path, digest in orphans if not digest or not rows.is_used(connection, digest))
+        needless = [path for path, digest in orphans if not digest or not rows.is_used(connection, digest)]
+        removed = [size for path in needless if (size := _size(path)) is not None and files.discard(path)]
+    return len(removed), sum(removed)
 
 
 def damage(database: Database, files: Files) -> Iterator[tuple[str, TensorGuardError]]:
@@ -42,3 +45,10 @@ def damage(database: Database, files: Files) -> Iterator[tuple[str, TensorGuardE
         yield from (("", error) for error in malformed)
     except InputError as error:
         yield "", error
+
+
+def _size(path: Path) -> int | None:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return None

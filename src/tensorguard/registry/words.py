@@ -18,6 +18,9 @@ _MOST_PIECES = 48
 _FEW = 2_000
 """Up to so many candidates are looked at one by one; more are looked at in the order in which entries are shown."""
 
+_PAGES = 1_000
+"""Pages that are merged in one transaction."""
+
 _VERSION = (3, 34, 0)
 """The first SQLite with the trigram tokenizer."""
 
@@ -46,6 +49,18 @@ def remove(connection: sqlite3.Connection, number: int) -> None:
     """Take an entry out of the index, before it is changed or removed."""
     if _kept(connection):
         connection.execute(f"{_REMOVE} WHERE id = ?", (number,))
+
+
+def tidied(connection: sqlite3.Connection, *, first: bool) -> bool:
+    """Go on putting the parts of the index into one, which lets go of what was removed; returns whether there is more to do.
+
+    `first` says to begin with all parts (sqlite.org/fts5.html, section 6.8).
+    """
+    if not _kept(connection):
+        return False
+    before = connection.total_changes
+    connection.execute("INSERT INTO words (words, rank) VALUES ('merge', ?)", (-_PAGES if first else _PAGES,))
+    return connection.total_changes - before >= 2
 
 
 def possible(connection: sqlite3.Connection) -> bool:

@@ -155,14 +155,20 @@ def removed(counts: Sequence[tuple[str, int]], registry: str) -> Document:
 
 
 def exported(
-    entries: Sequence[Entry], path: str, size: int, left_out: Sequence[Entry], registry: str, notices: Sequence[str] = ()
+    entries: Sequence[Entry], sizes: Mapping[str, int], left_out: Sequence[Entry], registry: str, notices: Sequence[str] = ()
 ) -> Document:
-    """Return the document of `registry export`."""
+    """Return the document of `registry export`: what was written, and the bytes of each file."""
+    several = f" in {len(sizes)} files" if len(sizes) > 1 else ""
     return Document(
         kind="registry-export",
         title="Exported",
-        summary=f"{_count(len(entries), 'entry', 'entries')} exported, {size:,} bytes.",
-        result={"path": path, "bytes": size, "entries": entries},
+        summary=f"{_count(len(entries), 'entry', 'entries')} exported{several}, {sum(sizes.values()):,} bytes.",
+        result={
+            "path": next(iter(sizes)),
+            "bytes": sum(sizes.values()),
+            "parts": [{"path": path, "bytes": size} for path, size in sizes.items()],
+            "entries": entries,
+        },
         settings={"registry": registry},
         inputs=[{"model": entry.name} for entry in entries],
         skipped=[

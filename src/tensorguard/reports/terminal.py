@@ -17,6 +17,9 @@ from tensorguard.reports.document import Branch, Cell, Document, Table, number
 _SHORT = 14
 """Cells up to this length are never broken over lines."""
 
+_MOST = 100
+"""Things left out, and notes, that are shown."""
+
 _GAP = 2
 """Spaces between columns."""
 
@@ -35,10 +38,17 @@ def render(document: Document, width: int) -> RenderableType:
         parts += [Text(""), *_pieces(table, width)]
         if table.note:
             parts.append(Text(printable_sentence(table.note), style="dim"))
-    for skip in document.skipped:
-        parts.append(Text(f"left out: {printable(skip.get('name', ''))}: {printable(skip.get('reason', ''))}", style="yellow"))
-    parts += [Text(f"note: {printable_sentence(notice)}", style="yellow") for notice in document.notices]
+    told = [f"left out: {printable(skip.get('name', ''))}: {printable(skip.get('reason', ''))}" for skip in document.skipped]
+    parts += [Text(line, style="yellow") for line in _first(told, "left out: {} more")]
+    told = [f"note: {printable_sentence(notice)}" for notice in document.notices]
+    parts += [Text(line, style="yellow") for line in _first(told, "note: {} more like these")]
     return Group(*parts)
+
+
+def _first(lines: list[str], more: str) -> list[str]:
+    """Return as many lines as anybody reads, and how many more there are; JSON has all."""
+    rest = len(lines) - _MOST
+    return lines if rest <= 0 else [*lines[:_MOST], f"{more.format(f'{rest:,}')}; --json lists all"]
 
 
 def printable_sentence(text: str) -> str:

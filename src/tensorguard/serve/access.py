@@ -47,10 +47,11 @@ def read_token(path: Path) -> str:
 class Access:
     """Compares tokens and cookies, in constant time, and slows down who guesses. Safe from several threads."""
 
-    def __init__(self, token: str, port: int, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, token: str, port: int, clock: Callable[[], float] = time.monotonic, metrics_token: str = "") -> None:
         self.cookie = f"tensorguard-{port}"  # browsers keep the cookies of all ports of a host together
         self.session = secrets.token_urlsafe(32)
         self._token, self._clock = token, clock
+        self._metrics_token = metrics_token
         self._wrong: OrderedDict[str, tuple[float, float]] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -65,6 +66,10 @@ class Access:
     def is_token(self, given: str) -> bool:
         """Say whether a token is the right one."""
         return _same(given, self._token)
+
+    def is_metrics_token(self, given: str) -> bool:
+        """Say whether a token is the one that opens the metrics and nothing else."""
+        return bool(self._metrics_token) and _same(given, self._metrics_token)
 
     def wait(self, address: str) -> float:
         """Return for how many seconds no token of an address is looked at."""

@@ -11,6 +11,7 @@ from tensorguard.serve import problems
 from tensorguard.serve.answers import Failure
 from tensorguard.serve.guard import Guard
 from tensorguard.serve.job_routes import job_routes
+from tensorguard.serve.metrics_routes import Measured, measured, metrics_of, metrics_routes
 from tensorguard.serve.page_routes import page_routes, session_routes
 from tensorguard.serve.problems import RefusedError
 from tensorguard.serve.registry_routes import registry_routes
@@ -23,7 +24,7 @@ _DESCRIPTION = (
 )
 
 
-def application(service: Service) -> Guard:
+def application(service: Service) -> Measured:
     """Return the ASGI application."""
     # Its pages of documentation would load scripts from elsewhere; ours has one of its own.
     api = FastAPI(
@@ -39,6 +40,8 @@ def application(service: Service) -> Guard:
     for router in (registry_routes(service), job_routes(service), session_routes(service)):
         api.include_router(router, prefix=PREFIX, responses=told)
     api.include_router(page_routes())
+    metrics = metrics_of(service)
+    api.include_router(metrics_routes(metrics))
     handlers = (
         (TensorGuardError, _told),
         (HTTPException, _of_http),
@@ -47,7 +50,7 @@ def application(service: Service) -> Guard:
     )
     for kind, handler in handlers:
         api.add_exception_handler(kind, handler)
-    return Guard(api, service.access, service.options.hosts())
+    return measured(Guard(api, service.access, service.options.hosts()), service, metrics, PREFIX)
 
 
 def _told(_: Request, error: Exception) -> Response:

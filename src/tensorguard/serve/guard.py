@@ -27,6 +27,8 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 OPEN = frozenset({"/", "/api/v1/health"})
 STATIC = "/static/"
 """What anybody may ask for: the page's own files, which hold no data."""
+METRICS = "/metrics"
+"""What a second token opens, which opens nothing else: a scraper has to keep its token in a file."""
 STREAMED = frozenset({"/api/v1/jobs/upload", "/api/v1/search"})
 """Routes that take long bodies and count them as they come."""
 MAX_URL, MAX_BODY, BODY_SECONDS = 8_192, 65_536, 20.0
@@ -88,7 +90,8 @@ class Guard:
             wait = self._access.wait(address)
             if wait:
                 raise RefusedError(429, "too many wrong tokens", hint="wait a little", wait=wait)
-            if not self._access.is_token(token.strip()):
+            of_metrics = scope["path"] == METRICS and self._access.is_metrics_token(token.strip())
+            if not of_metrics and not self._access.is_token(token.strip()):
                 self._access.failed(address)
                 raise RefusedError(401, "the token is wrong", hint="it stands in the address that the server printed")
             return

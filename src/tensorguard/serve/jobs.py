@@ -26,6 +26,8 @@ MAX_AGE = 24 * 3600.0
 """Seconds for which they are kept."""
 
 Work = Callable[[Listener], Document]
+Over = Callable[[JobState, float | None], None]
+"""Told of a job that is over, and of how many seconds it ran; must be quick."""
 _log = logging.getLogger(__name__)
 
 
@@ -42,6 +44,7 @@ class Job:
     created: float = field(default_factory=time.time)
     started: float | None = None
     finished: float | None = None
+    over: float = 0.0
     listener: Listener = field(default_factory=Listener)
     report: Report | None = None
     error: TensorGuardError | None = None
@@ -53,13 +56,19 @@ class Jobs:
     That one takes all processors (`engines.threads`).
     """
 
-    def __init__(self, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, clock: Callable[[], float] = time.time, elapsed: Callable[[], float] = time.monotonic) -> None:
         self._jobs: dict[str, Job] = {}
         self._clock = clock
+        self._elapsed = elapsed  # what results are forgotten by: the clock may be set
         self._changed = threading.Condition()
         self._closed = False
+        self._over: Over = _unheard
         self._worker = threading.Thread(target=self._run, name="tensorguard-jobs", daemon=True)
         self._worker.start()
+
+    def listen(self, over: Over) -> None:
+        """Tell somebody of every job that is over."""
+        self._over = over
 
     def require_room(self) -> None:
         """Raise RefusedError if the queue is full."""
@@ -179,9 +188,10 @@ class Jobs:
         return next((job for job in self._jobs.values() if job.status == "queued"), None)
 
     def _end(self, job: Job, status: Status) -> None:
-        job.status, job.finished = status, self._clock()
+        job.status, job.finished, job.over = status, self._clock(), self._elapsed()
         job.work = _nothing
         job.cleanup.close()
+        self._over(self._described(job), None if job.started is None else job.finished - job.started)
 
     def _job(self, name: str) -> Job:
         self._forget()
@@ -196,7 +206,7 @@ class Jobs:
         """Let go of results that are too old or too many."""
         over = [job for job in self._jobs.values() if job.finished is not None]
         for at, job in enumerate(over):
-            if at < len(over) - MAX_KEPT or self._clock() - (job.finished or 0.0) > MAX_AGE:
+            if at < len(over) - MAX_KEPT or self._elapsed() - job.over > MAX_AGE:
                 del self._jobs[job.id]
 
     def _described(self, job: Job) -> JobState:
@@ -220,6 +230,10 @@ class Jobs:
             forms=list(job.report.forms()) if job.report else [],
             error=None if job.error is None else Problem(**problems.fields(job.error)),
         )
+
+
+def _unheard(job: JobState, seconds: float | None) -> None:
+    """Nobody listens."""
 
 
 def _nothing(_: Listener) -> Document:

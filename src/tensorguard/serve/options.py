@@ -15,22 +15,24 @@ class Options:
     """How a server is set up.
 
     Attributes:
-        registry: Folder of the registry.
+        registry: Folder of the registry, or its address in object storage.
         token: Who has it may use the server.
         port: Port that it listens on.
         host: Address that it listens on.
         names: Further hosts, with their port where they have one, under which browsers may reach it: those of a reverse proxy.
         roots: Folders under which models may be read.
         device: What models are fingerprinted on.
+        metrics_token: Who has it may read the metrics, and nothing else; nobody if it is empty.
     """
 
-    registry: Path
+    registry: Path | str
     token: str
     port: int = PORT
     host: str = LOOPBACK[0]
     names: tuple[str, ...] = ()
     roots: tuple[Path, ...] = ()
     device: str = "cpu"
+    metrics_token: str = ""
 
     def hosts(self) -> frozenset[str]:
         """Return every Host header that is answered: nobody's domain name leads here unless it was named."""

@@ -36,7 +36,7 @@ def registry_routes(service: Service) -> APIRouter:
     def about() -> About:
         """Say what this server is and what it reads."""
         roots = [utf8(folder) for folder in service.roots.folders]
-        return About(__version__, utf8(registry.folder), registry.count(), roots, MAX_UPLOAD, MAX_QUEUE)
+        return About(__version__, utf8(registry.where), registry.count(), roots, MAX_UPLOAD, MAX_QUEUE)
 
     @router.get("/entries", tags=["registry"])
     def entries(

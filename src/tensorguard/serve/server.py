@@ -8,6 +8,7 @@ import uvicorn
 
 from tensorguard.errors import ResourceError
 from tensorguard.serve.app import application
+from tensorguard.serve.connections import Connection
 from tensorguard.serve.options import LOOPBACK, Options, is_everywhere
 from tensorguard.serve.service import Service
 
@@ -50,7 +51,7 @@ def _server(service: Service) -> uvicorn.Server:
     return uvicorn.Server(
         uvicorn.Config(
             application(service),
-            http="h11",  # bounds the headers
+            http=Connection,  # bounds the headers, in length and in time
             ws="none",
             lifespan="off",
             log_config=None,

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from tensorguard.api.fingerprints import Settings
+from tensorguard.registry.opening import open_registry
 from tensorguard.registry.registry import Registry
 from tensorguard.serve.access import Access
 from tensorguard.serve.jobs import Jobs
@@ -32,8 +33,15 @@ class Service:
             InputError: The registry is something else.
         """
         roots = Roots(options.roots)
-        registry = Registry(options.registry)
-        return cls(options, Access(options.token, options.port), roots, registry, Jobs(), Uploads())
+        registry = open_registry(options.registry)
+        return cls(
+            options,
+            Access(options.token, options.port, metrics_token=options.metrics_token),
+            roots,
+            registry,
+            Jobs(),
+            Uploads(),
+        )
 
     def settings(self) -> Settings:
         """Return how models are opened; adapters' bases are looked for by `work.base_under`, never by the reader itself."""

@@ -33,7 +33,7 @@ def base_under(roots: Roots, model: Path, base: str | None) -> Path | None:
     return roots.admit(base or find_base(read_adapter(model), roots.folders))
 
 
-def on_disk(roots: Roots, order: Order, registry: Path, settings: Settings) -> tuple[str, Callable[[Listener], Document]]:
+def on_disk(roots: Roots, order: Order, registry: Path | str, settings: Settings) -> tuple[str, Callable[[Listener], Document]]:
     """Return what to call an order's model, and what a job does with it.
 
     Raises:
@@ -51,7 +51,9 @@ def on_disk(roots: Roots, order: Order, registry: Path, settings: Settings) -> t
     return utf8(model.name), run
 
 
-def uploaded(kind: Kind, path: Path, name: str | None, registry: Path, settings: Settings) -> Callable[[Listener], Document]:
+def uploaded(
+    kind: Kind, path: Path, name: str | None, registry: Path | str, settings: Settings
+) -> Callable[[Listener], Document]:
     """Return what a job does with a fingerprint that was sent to us; reports call it by its file name."""
 
     def run(listener: Listener) -> Document:
@@ -62,7 +64,7 @@ def uploaded(kind: Kind, path: Path, name: str | None, registry: Path, settings:
 
 
 def _report(
-    kind: Kind, model: Path, registry: Path, settings: Settings, name: str | None, shown: str, listener: Listener
+    kind: Kind, model: Path, registry: Path | str, settings: Settings, name: str | None, shown: str, listener: Listener
 ) -> Document:
     name = utf8(name) if name else None
     if kind == "scan":

@@ -1,12 +1,11 @@
 """A file on a server, read by ranges (RFC 9110, 14): never more of it than is asked for, and always the same file."""
 
-import itertools
 import re
 import threading
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, NoReturn
+from typing import NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,17 +14,9 @@ from tensorguard.errors import InputError
 from tensorguard.sources.exchange import BROKEN, Credentials, Reply, SlowError, anonymous, get, refused
 from tensorguard.sources.kept import KEPT
 from tensorguard.sources.network import Origin, origin, shown
+from tensorguard.sources.ranges import FIRST_BYTES, RangedFile
 from tensorguard.sources.retries import Attempts
 from tensorguard.sources.traffic import TRAFFIC
-
-if TYPE_CHECKING:
-    from tensorguard.sources.remote import RemotePath
-
-FIRST_BYTES = 1 << 14
-"""How much is read of a file at once when its first or last bytes are wanted: most headers are shorter."""
-
-_AHEAD = 1 << 10
-"""How much is read where less is wanted in the middle of a file; twice as much as before where one read follows another."""
 
 _PROGRESS = 1 << 20
 """Bytes after which a transfer that breaks off has got somewhere."""
@@ -33,20 +24,14 @@ _PROGRESS = 1 << 20
 _CONTENT_RANGE = re.compile(r"bytes ([0-9]{1,19})-([0-9]{1,19})/([0-9]{1,19})")
 _EXPIRED = (401, 403, 404, 410)
 _LATER = (408, 425, 429, 500, 502, 503, 504)
-_NUMBERS = itertools.count()
 
 
-class HttpFile:
+class HttpFile(RangedFile):
     """One file on a server; see `Source`.
 
     Its size and ETag are those of the first answer (or of the listing that named it), and every later answer has to agree. Where a
     redirect leads is remembered until the server there no longer knows it: signed addresses expire.
-
-    Attributes:
-        inside: Where it belongs, if it is a repository's.
     """
-
-    inside: "RemotePath | None" = None
 
     def __init__(
         self,
@@ -75,70 +60,14 @@ class HttpFile:
             InputError: It cannot be read by ranges.
         """
         self._url, self._given, self._linked, self._credentials = url, given, linked, credentials
-        self._name, self._size, self._modified = name or shown(url), -1 if size is None else size, modified
         self._tag = ""
-        self._begin()
+        super().__init__(name or shown(url), -1 if size is None else size, modified)
         if size is None:
             KEPT.hold(self._number, 0, self._fetch(0, FIRST_BYTES))
 
     def _begin(self) -> None:
-        self._location, self._number, self._lock = "", next(_NUMBERS), threading.Lock()
-        self._reached, self._ahead = -1, _AHEAD
-
-    @property
-    def name(self) -> str:
-        """What it was called."""
-        return self._name
-
-    @property
-    def size(self) -> int:
-        """Length in bytes."""
-        return self._size
-
-    @property
-    def modified(self) -> int:
-        """When it was last changed, in nanoseconds since 1970; 0 if nobody says."""
-        return self._modified
-
-    def read_at(self, offset: int, length: int) -> NDArray[np.uint8]:
-        """Return exactly `length` bytes from `offset`; see `Source.read_at`."""
-        if offset < 0 or length < 0 or offset + length > self._size:
-            raise InputError(f"bytes {offset} to {offset + length} lie outside its {self._size} bytes", where=self._name)
-        found, at, end = np.empty(length, np.uint8), offset, offset + length
-        while at < end:
-            at += KEPT.read(self._number, at, found[at - offset :])
-            gaps = KEPT.gaps(self._number, at, end)
-            if gaps and gaps[0][0] == at:
-                begin, stop = self._widened(*gaps[0])
-                piece = self._fetch(begin, stop)
-                found[at - offset : gaps[0][1] - offset] = piece[at - begin : gaps[0][1] - begin]
-                KEPT.put(self._number, begin, piece)
-                at = gaps[0][1]
-        return found
-
-    def missing(self, start: int, stop: int) -> list[tuple[int, int]]:
-        """Return the parts of a range that are not kept; see `Distant.missing`."""
-        return KEPT.gaps(self._number, start, stop)
-
-    def fetch(self, start: int, stop: int, *, on_disk: bool) -> None:
-        """Fetch a range and keep it; see `Distant.fetch`."""
-        piece = self._fetch(start, stop)
-        if on_disk:
-            KEPT.store(self._number, start, piece, make_room=True)
-        else:
-            KEPT.hold(self._number, start, piece)
-
-    def _widened(self, start: int, stop: int) -> tuple[int, int]:
-        """Return what to fetch where a range is wanted: more of it at both ends of the file, and where small reads follow each other."""
-        self._ahead = min(2 * self._ahead, FIRST_BYTES) if start == self._reached else _AHEAD
-        ahead = FIRST_BYTES if start < FIRST_BYTES or self._size - start <= FIRST_BYTES else self._ahead
-        high = max(stop, min(start + ahead, self._size))
-        self._reached = high
-        low = max(0, self._size - ahead) if self._size - start < ahead else start  # what lies at the end is read backwards
-        before, after = KEPT.gaps(self._number, low, start), KEPT.gaps(self._number, start, high)
-        if before and before[-1][1] == start:
-            start = before[-1][0]
-        return start, max(stop, after[0][1]) if after else stop
+        super()._begin()
+        self._location, self._lock = "", threading.Lock()
 
     def _fetch(self, start: int, stop: int) -> NDArray[np.uint8]:
         """Read a range, picking up where a transfer broke off; of a file of unknown size perhaps less."""
@@ -232,13 +161,6 @@ class HttpFile:
         raise InputError(
             message, where=self._name, hint="try again; if that does not help, download the file, and give its path"
         )
-
-    def __getstate__(self) -> dict[str, object]:
-        return {name: value for name, value in self.__dict__.items() if name not in ("_location", "_number", "_lock", "inside")}
-
-    def __setstate__(self, state: dict[str, object]) -> None:
-        self.__dict__.update(state)
-        self._begin()
 
 
 def _tag(value: str) -> str:

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from urllib.parse import quote as quoted
 
 from tensorguard.errors import InputError, NotFoundError
-from tensorguard.limits import MAX_FOLDER_ENTRIES, MAX_JSON_BYTES, MAX_NAME_BYTES
+from tensorguard.limits import MAX_FOLDER_ENTRIES, MAX_JSON_BYTES, MAX_JSON_VALUES, MAX_NAME_BYTES
 from tensorguard.sources.base import Source
 from tensorguard.sources.exchange import BROKEN, Reply, SlowError, get, refused
 from tensorguard.sources.http import HttpFile
@@ -161,6 +161,8 @@ def _body(reply: Reply, where: str) -> bytes:
 
 
 def _parsed(body: bytes, where: str) -> dict[str, Any]:
+    if sum(body.count(mark) for mark in (b",", b"[", b"{")) > MAX_JSON_VALUES:
+        raise InputError(f"the hub's answer holds more than {MAX_JSON_VALUES} JSON values", where=where)
     try:
         document = json.loads(body)
     except (ValueError, RecursionError) as error:

@@ -51,6 +51,12 @@ class Kept:
         with self._lock:
             return max(self._memory // 2, self._spool.room)
 
+    @property
+    def held(self) -> tuple[int, int]:
+        """Bytes that are kept, in memory and on disk."""
+        with self._lock:
+            return self._memory - self._left, sum(piece.length for piece in self._on_disk.values())
+
     def read(self, file: int, at: int, into: NDArray[np.uint8]) -> int:
         """Copy what is kept of a file from some offset on; return how many bytes that are, 0 if that byte is not kept."""
         with self._lock:

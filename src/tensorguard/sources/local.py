@@ -63,9 +63,15 @@ class LocalFile:
             try:
                 read = os.preadv(self._open(), [view[done:]], offset + done)
             except OSError as error:
-                raise InputError(f"cannot be read at byte {offset + done} ({error.strerror})", where=self.path) from error
+                hint = "see whether the disk is sound and still there, and run it again"
+                raise InputError(
+                    f"cannot be read at byte {offset + done} ({error.strerror})", where=self.path, hint=hint
+                ) from error
             if read == 0:
-                raise InputError("ended early: it became shorter while it was read", where=self.path)
+                hint = "run it again when nobody writes it"
+                raise InputError(
+                    f"ended early, at byte {offset + done}: it became shorter while it was read", where=self.path, hint=hint
+                )
             done += read
         return buffer
 
@@ -74,6 +80,17 @@ class LocalFile:
         if hasattr(os, "posix_fadvise"):
             with contextlib.suppress(OSError):
                 os.posix_fadvise(self._open(), offset, length, os.POSIX_FADV_WILLNEED)
+
+    def require_unchanged(self) -> None:
+        """Check that the file is as it was when it was first seen: else what was read may be some of one and some of another.
+
+        One that was removed or replaced after this process had opened it is all the same read as it was.
+
+        Raises:
+            InputError: It was written to, or replaced before it was opened.
+        """
+        with contextlib.suppress(FileNotFoundError):
+            self._require_same(self.path.stat() if self._descriptor is None else os.fstat(self._descriptor))
 
     def close(self) -> None:
         """Give the descriptor back; the next read opens the file again. Not for a source that another thread is reading."""
@@ -85,8 +102,19 @@ class LocalFile:
         if self._descriptor is None:
             with self._lock:
                 if self._descriptor is None:
-                    self._descriptor = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
+                    descriptor = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
+                    try:
+                        self._require_same(os.fstat(descriptor))
+                    except BaseException:
+                        os.close(descriptor)
+                        raise
+                    self._descriptor = descriptor
         return self._descriptor
+
+    def _require_same(self, status: os.stat_result) -> None:
+        # Not the inode: some network file systems number files as they like.
+        if (status.st_size, status.st_mtime_ns) != (self._size, self._modified):
+            raise InputError("was changed while it was read", where=self.path, hint="run it again when nobody writes it")
 
     def __getstate__(self) -> tuple[Path, str, int, int]:
         return self.path, self._name, self._size, self._modified

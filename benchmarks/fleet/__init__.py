@@ -1,0 +1,1 @@
+"""What many models on many machines take."""
