@@ -147,7 +147,9 @@ def table(outcomes: Sequence[Outcome]) -> str:
     ]
     for each in outcomes:
         codes = ", ".join(map(str, sorted(set(each.codes))))
-        said = each.said[0].removeprefix("tensorguard: error: ")[:100] if each.said else ""
+        said = max(each.said, key=lambda line: "cannot be written" in line, default="").removeprefix("tensorguard: error: ")[
+            :100
+        ]
         size = f"{each.needs / 1e6:.2f} MB"
         cells = (each.name, size, len(each.tried), each.refused, codes, len(each.half), len(each.lost), each.again, said)
         lines.append("| " + " | ".join(map(str, cells)) + " |")

@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-WARM_UP = 30.0
-"""Minutes that are left out."""
+WARM_UP = 60.0
+"""Minutes that are left out: by then each of the models has been seen, the largest too, and memory that was freed is used again."""
 PIECE = 5.0
 """Minutes whose median is one point: within them measurements follow one another too closely to be counted one by one."""
 BOUND = 2.0
@@ -41,7 +41,7 @@ def judge(path: Path, picture: Path) -> str:
     for name in sorted({row["process"] for row in rows}):
         own = [row for row in rows if row["process"] == name and float(row["rss_mb"])]
         minutes = np.array([float(row["seconds"]) / 60 for row in own])
-        warm = minutes >= min(WARM_UP, minutes[-1] / 4)
+        warm = minutes >= min(WARM_UP, minutes[-1] / 2)
         curves[name] = (
             minutes,
             np.array([float(row["uss_mb"]) for row in own]),
@@ -50,6 +50,7 @@ def judge(path: Path, picture: Path) -> str:
         lines.append(
             f"{name}: {minutes[-1]:.0f} minutes, {len(own)} measurements, {float(own[-1]['cpu_s']):.0f} s of a processor"
         )
+        lines.append(f"  of the last {minutes[-1] - minutes[warm][0]:.0f} minutes:")
         for column in ("uss_mb", "rss_mb"):
             values = np.array([float(row[column]) for row in own])
             per_hour, half = slope(minutes[warm], values[warm])

@@ -7,6 +7,7 @@ a random moment, or whose reader stops reading, the exit code has to say so, not
 """
 
 import argparse
+import contextlib
 import os
 import random
 import shutil
@@ -103,10 +104,11 @@ def _interrupt(
     _anew(each, inputs, out)
     pid = begin(each.arguments(inputs, out), log, program=each.workers)
     time.sleep(0.02 + delay)
-    if sent == signal.SIGINT:
-        os.killpg(pid, sent)  # as Ctrl-C does
-    else:
-        os.kill(pid, sent)
+    with contextlib.suppress(ProcessLookupError):  # it has ended
+        if sent == signal.SIGINT:
+            os.killpg(pid, sent)  # as Ctrl-C does
+        else:
+            os.kill(pid, sent)
     code = ended(pid)
     outcome.interrupted.setdefault(sent.name, Counter())[code] += 1
     said = log.read_text("utf-8", "replace")

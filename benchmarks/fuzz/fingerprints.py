@@ -60,13 +60,13 @@ def changed(data: bytes, random: Random) -> bytes:
         return mutators.safetensors(data, random)
     try:
         document, header, numbers = _document(data)
+        if chance < 0.5:
+            return _file(document, header, mutators.edges(numbers, random))
+        for _ in range(random.choice((1, 1, 3))):
+            document = mutators.json_value(document, random)
+        return _file(document, header, numbers)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return mutators.plain(data, random)
-    if chance < 0.5:
-        return _file(document, header, mutators.edges(numbers, random))
-    for _ in range(random.choice((1, 1, 3))):
-        document = mutators.json_value(document, random)
-    return _file(document, header, numbers)
 
 
 def fingerprint(data: bytes) -> None:
@@ -238,7 +238,7 @@ def _changes() -> Iterator[bytes]:
     from tensorguard.registry.rows import Row
 
     entry = Entry(
-        "org/a", "public", Facts("org/a", parents=("org/b",)), "", "0" * 64, "s", "added", True, "2024-01-01T00:00:00Z", "t"
+        "org/a", "public", Facts("org/a", parents=("org/b",)), "", "0" * 64, "s", "made", True, "2024-01-01T00:00:00Z", "t"
     )
     row = Row(entry, {"linear": np.ones(4, np.float16)}, (1, -2), "layout")
     for each in ([added(5, row)], [added(5, row), removed(6, "org/c", "public")]):

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import traceback
 from collections.abc import Iterator, Mapping
 from typing import Any
 from unittest import mock
@@ -153,12 +154,8 @@ def request(data: bytes) -> None:
 
 
 def _is_the_clients(error: Exception) -> bool:
-    """Say whether a request could not even be sent."""
-    frame, names = error.__traceback__, []
-    while frame:
-        names.append(frame.tb_frame.f_code.co_filename)
-        frame = frame.tb_next
-    return not any("tensorguard" in name or "starlette" in name for name in names)
+    """Say whether a request could not even be written: the test's client refuses what a socket would carry."""
+    return "httpx" in traceback.extract_tb(error.__traceback__)[-1].filename
 
 
 def _requests() -> list[bytes]:

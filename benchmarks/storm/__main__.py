@@ -102,7 +102,7 @@ def work(port: int, token: str, answers: Answers, seeds: Sequence[int], stop: St
 
 def storm(folder: Path, answers: Answers, clients: int, minutes: float, scratch: Path) -> tuple[list[Told], Watched]:
     """Let clients ask for some minutes; returns what each saw, and what the server's process took."""
-    context = multiprocessing.get_context("fork")
+    context = multiprocessing.get_context("fork")  # each client's process has the answers
     with server(folder, scratch) as (process, port, token):
         stop, found = context.Event(), context.Queue()
         groups = [list(range(start, clients, 4)) for start in range(min(4, clients))]
@@ -156,6 +156,7 @@ def main() -> int:
     parser.add_argument("--registry", type=Path, help="serve this one; it has to stay as it is meanwhile")
     arguments = parser.parse_args()
     console = Console(file=sys.stdout, width=120)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # the server ends with us
     prints = fingerprints(arguments.fingerprints)
     prints = prints[:: max(len(prints) // arguments.models, 1)]
     with tempfile.TemporaryDirectory() as scratch:

@@ -32,8 +32,9 @@ def install(folder: Path, extras: str = "", python: str = sys.executable, lowest
     """
     uv, inside = found_uv(folder), folder / "bin" / "python"
     if not inside.exists():
-        made = [uv, "venv", "--quiet", "--seed", "--python", python, folder] if uv else [python, "-m", "venv", folder]
-        subprocess.run(made, check=True)
+        made = uv and subprocess.run([uv, "venv", "--quiet", "--seed", "--python", python, folder], check=False).returncode == 0
+        if not made:
+            subprocess.run([python, "-m", "venv", folder], check=True)
     pip = [inside, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     if uv is None and subprocess.run([*pip, "uv"], check=False).returncode == 0:
         uv = found_uv(folder)

@@ -67,6 +67,7 @@ def compact(database: Database, files: Files, indexes: Indexes, progress: Progre
         _tidy_words(database)
         progress.advance(_TASK, 1)
         database.vacuum()
+        database.checkpoint()
         progress.advance(_TASK, 1)
         vectors = indexes.build(progress, stale=True)
         removed += indexes.sweep()
