@@ -112,7 +112,7 @@ def fill_up(each: Undertaking, inputs: Path, scratch: Path) -> Outcome:
             line = next((line for line in said.splitlines() if _SAYS.search(line)), "")
             if code not in (5, 6) or "Traceback" in said or not line:
                 outcome.faults.append(f"{room} bytes left, code {code}: {said[-400:]}")
-            outcome.said.append(line.replace(str(disk), "DISK"))
+            outcome.said.append(line.replace(str(disk), "DISK").replace(f"{inputs}/", ""))
             code = ended(begin(each.arguments(inputs, out), log, program=each.workers))
             again = {name: what for name, what in each.contents(out).items() if not name.startswith(each.left or ("\0",))}
             if code or again != dict(after):

@@ -8,6 +8,7 @@ import pytest
 from numpy.typing import NDArray
 
 from support.known import known
+from tensorguard.registry import index
 from tensorguard.registry.entry import Entry, Facts
 from tensorguard.registry.registry import Registry
 from tensorguard.registry.rows import Row
@@ -159,6 +160,31 @@ def test_another_process_sees_the_new_index_and_keeps_working_on_the_old(registr
         insert(other, newer)
         other.build_index(least=1)
     agree(registry, vectors | newer, 4)
+
+
+def test_an_index_of_an_earlier_version_is_read_as_it_was_made(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
+    vectors = random_vectors(500, 1)
+    insert(registry, vectors)
+    with monkeypatch.context() as earlier:
+        earlier.setattr(index, "_MARK", b"")
+        earlier.setattr(index, "_at_right_angles", index._anyhow)
+        registry.build_index(least=1)
+    monkeypatch.setattr(index, "_LEAST_RANKED", 50)
+    with Registry(registry.folder) as again:
+        agree(again, vectors, 2)
+        again.remove("1-1")
+        assert again.compact().vectors == sum(map(len, vectors.values())) - 2
+    del vectors["1-1"]
+    with Registry(registry.folder) as newer:
+        agree(newer, vectors, 3)
+
+
+def test_planes_lie_at_right_angles() -> None:
+    planes = index._at_right_angles(256)
+    for start in (0, 256, 512):
+        some = planes[:, start : start + 256]
+        assert np.array_equal(some.T @ some, 256 * np.eye(256))
+    assert np.abs(planes[:, :256].T @ planes[:, 256:512]).max() < 256
 
 
 @pytest.mark.parametrize("spoilt", ["gone", "short", "long", "link", "another"])

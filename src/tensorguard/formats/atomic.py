@@ -151,7 +151,7 @@ class _Part:
             if error.errno in _UNSUPPORTED:
                 return None
             raise
-        _has_locked(descriptor)  # before it gets a name, for the moment between the name and its place
+        _lock(descriptor)  # before it gets a name, for the moment between the name and its place
         return descriptor
 
     def _named(self) -> int:
@@ -159,10 +159,10 @@ class _Part:
             self._name = next(self._names())
             with contextlib.suppress(FileExistsError):
                 descriptor = os.open(self._name, _NEW, 0o666)
-                _has_locked(descriptor)
+                _lock(descriptor)  # waits for who looks whether it is a dead one's
                 if os.fstat(descriptor).st_nlink:
                     return descriptor
-                os.close(descriptor)  # another process took it for a dead one's before it was locked
+                os.close(descriptor)  # and who took it for that has removed it
 
     def _names(self) -> Iterator[Path]:
         """Yield names that nobody has, after removing what dead processes left under them."""
@@ -197,22 +197,18 @@ def _is_free(name: Path) -> bool:
     except OSError:  # somebody else's, or no file at all
         return False
     try:
-        if not _has_locked(descriptor):
-            return False
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         if not os.path.samestat(os.fstat(descriptor), name.lstat()):
             return False  # somebody was quicker
         name.unlink()
         return True
-    except OSError:
+    except OSError:  # a living process has locked it, or nobody can tell
         return False
     finally:
         os.close(descriptor)
 
 
-def _has_locked(descriptor: int) -> bool:
-    """Lock a file as long as a process has it open, if the file system can lock and nobody has."""
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    return True
+def _lock(descriptor: int) -> None:
+    """Lock a file for as long as this process has it open, where the file system can."""
+    with contextlib.suppress(OSError):
+        fcntl.flock(descriptor, fcntl.LOCK_EX)

@@ -4,7 +4,8 @@ The bits are on which side of `BITS` fixed planes a vector lies; the angle betwe
 (Charikar 2002). A graph (HNSW) was slower at the same recall: families of derivatives are islands that a walk does not reach
 (benchmarks/registry.py). The index only names candidates: cosines are computed from the stored vectors.
 
-The file is the bits and the numbers (int8), a row for each vector, then the ids (int64), then the rows' lengths (float32), little-endian.
+The file is the bits and the numbers (int8), a row for each vector, then the ids (int64), then the rows' lengths (float32), little-endian,
+then a mark that says which planes it is of.
 """
 
 import shutil
@@ -28,6 +29,9 @@ Vectors = NDArray[np.float32]
 
 BITS = 768
 """Planes; with fewer, more vectors have to be ranked."""
+
+_MARK = b"at right angles "
+"""The end of an index of which the planes lie at right angles to each other; those of earlier versions lie anyhow."""
 
 _PART = 65_536
 """Vectors that one thread scans at a time."""
@@ -69,6 +73,7 @@ def write(file: BinaryIO, blocks: Iterable[tuple[Ids, Vectors]], scratch: Path) 
         shutil.copyfileobj(codes, file, _COPIED)
     file.write(np.concatenate(ids).astype("<i8").data)
     file.write(np.maximum(np.concatenate(lengths), 1).astype("<f4").data)
+    file.write(_MARK)
     return sum(map(len, ids))
 
 
@@ -83,7 +88,9 @@ class Index:
             OSError: It cannot be opened.
         """
         starts = np.cumsum([0, BITS // 8 * vectors, dimensions * vectors, 8 * vectors, 4 * vectors])
-        if path.stat().st_size != starts[-1] or not vectors:
+        rest = path.stat().st_size - int(starts[-1])
+        self._anyhow = rest == 0
+        if rest not in (0, len(_MARK)) or not vectors:
             raise InputError("is not the index that was built", where=path)
         raw = np.memmap(path, np.uint8, "r")
         parts = [raw[start:end] for start, end in pairwise(starts.tolist())]
@@ -99,7 +106,7 @@ class Index:
         """Return the ids of the `most` vectors of largest cosine, as far as bits and eight-bit numbers tell, in no order."""
         import simsimd
 
-        bits, code = _sides(vector[None]), _coarse(vector[None])
+        bits, code = _sides(vector[None], anyhow=self._anyhow), _coarse(vector[None])
         share = max(1 / _RANKED, _LEAST_RANKED / len(self))
 
         def best(start: int) -> tuple[Ids, Vectors]:
@@ -137,12 +144,29 @@ def _coarse(vectors: Vectors) -> NDArray[np.int8]:
     return coarse
 
 
-def _sides(vectors: Vectors) -> NDArray[np.uint8]:
+def _sides(vectors: Vectors, *, anyhow: bool = False) -> NDArray[np.uint8]:
     """Return on which side of the planes vectors lie, eight planes to a byte."""
-    return np.packbits(vectors @ _planes(vectors.shape[1]) > 0, axis=1)
+    across = _anyhow(vectors.shape[1]) if anyhow else _at_right_angles(vectors.shape[1])
+    return np.packbits(vectors @ across > 0, axis=1)
 
 
 @lru_cache(maxsize=4)
-def _planes(dimensions: int) -> Vectors:
-    """Return what is at a right angle to the planes: signs, float32 of shape (dimensions, BITS), the same for ever."""
+def _at_right_angles(dimensions: int) -> Vectors:
+    """Return what stands on the planes: signs, float32 of shape (dimensions, BITS), the same for ever.
+
+    They are the columns of Hadamard matrices of which rows change their signs at random: in each, all are at right angles to each other,
+    so that together they tell an angle better than as many random planes (Ji, Li, Yan, Zhang and Tian 2012).
+    """
+    size = 1 << (dimensions - 1).bit_length()
+    hadamard = np.ones((1, 1), np.float32)
+    while len(hadamard) < size:
+        hadamard = np.block([[hadamard, hadamard], [hadamard, -hadamard]])
+    turned = signs(raw(0, f"{_STREAM}/turned", 0, -(-BITS // size) * size // _WORD + 1), 0, _WORD).ravel()
+    several = [turned[at * size : at * size + dimensions, None] * hadamard[:dimensions] for at in range(-(-BITS // size))]
+    return np.ascontiguousarray(np.concatenate(several, axis=1)[:, :BITS])
+
+
+@lru_cache(maxsize=4)
+def _anyhow(dimensions: int) -> Vectors:
+    """Return what stood on the planes of earlier versions."""
     return signs(raw(0, _STREAM, 0, dimensions * BITS // _WORD), 0, _WORD).reshape(dimensions, BITS)
