@@ -1,5 +1,6 @@
 import os
 import shutil
+import json
 import signal
 import sqlite3
 import subprocess
@@ -200,7 +201,8 @@ def test_an_interruption_keeps_what_is_done(known: Known, models: Path) -> None:
     process = subprocess.Popen(list(map(str, call)), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline and process.poll() is None:
-        if (known.folder / "registry.sqlite").exists() and len(known.json("list")) >= 2:
+        listed = known("list", "--json")  # not 0 while the registry is being made
+        if listed.code == 0 and len(json.loads(listed.out)["result"]) >= 2:
             break
         time.sleep(0.05)
     process.send_signal(signal.SIGINT)
