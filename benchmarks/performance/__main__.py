@@ -1,6 +1,6 @@
 """How fast a full fingerprint is, beside `cat`, hashing, the published method and the rivals, side by side in one run.
 
-    python -m benchmarks.performance [--sizes 0.1 1 4 20] [--sparse 1 10 100] [--rounds 3] [--folder DIR] [--no-rivals] [--json FILE]
+    python -m benchmarks.performance [--sizes 0.1 1 4 20] [--models FOLDER] [--sparse 1 10 100] [--rounds 3] [--no-rivals] [--json FILE]
 
 Checkpoints are made (bf16, Llama's shapes; benchmarks.synthetic). Every command is a whole fresh process; the contestants take turns in
 every round, each after its file was dropped from the page cache (cold) or read once (warm). Medians. Then: where the processor time goes,
@@ -95,7 +95,9 @@ def of_signals(model: Path, workers: int, rounds: int, console: Console) -> list
 
 def of_shares(model: Path, console: Console) -> Results:
     """Tell where the processor time goes."""
-    shares: dict[str, float] = json.loads(run([sys.executable, "-m", "benchmarks.performance.shares", str(model)]).output)
+    shares: dict[str, float] = json.loads(
+        run([sys.executable, "-m", "benchmarks.performance.shares", str(model)], told=True).output
+    )
     table = Table("step", "CPU ns per weight", "share", title="Where the time of one thread goes")
     for step, spent in sorted(shares.items(), key=lambda item: -item[1]):
         table.add_row(step, f"{spent:.2f}", f"{spent / sum(shares.values()):.0%}")
@@ -135,7 +137,7 @@ def child(model: Path, work: str, workers: int) -> Results:
     """Do one work in a fresh process; see `benchmarks.performance.signals`."""
     remember(files(model))
     command = [sys.executable, "-m", "benchmarks.performance.signals", str(model), work, str(workers)]
-    found: Results = json.loads(run(command).output)
+    found: Results = json.loads(run(command, told=True).output)
     return found
 
 
@@ -150,6 +152,8 @@ def main(arguments: list[str] | None = None) -> int:
             console.print(f"not run: {each}")
     results: Results = {"sizes": {}}
     with tempfile.TemporaryDirectory(dir=options.folder) as scratch:
+        for model in options.models:
+            results["sizes"][model.name] = compare(model, those, options.rounds, options.timeout, console)
         for size in options.sizes:
             model = made("benchmarks.synthetic", Path(scratch) / f"{size:g}", size)
             results["sizes"][f"{size:g}"] = compare(model, those, options.rounds, options.timeout, console)
@@ -174,6 +178,7 @@ def made(module: str, folder: Path, size: float) -> Path:
 def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.performance", description=str(__doc__).splitlines()[0])
     parser.add_argument("--sizes", type=float, nargs="*", default=[0.1, 1.0, 4.0, 20.0], help="in GB")
+    parser.add_argument("--models", type=Path, nargs="*", default=[], help="real checkpoints to be timed, too")
     parser.add_argument("--sparse", type=float, nargs="*", default=[1.0, 10.0, 100.0], help="in GB; they take no room")
     parser.add_argument("--inside", type=float, default=4.0, help="the size of which signals, steps and workers are timed")
     parser.add_argument("--rounds", type=int, default=3)

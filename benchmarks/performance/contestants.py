@@ -40,7 +40,7 @@ def contestants(environments: Path, *, rivals: bool) -> Iterator[Contestant | No
     yield Contestant(FINGERPRINT, lambda model, out: [*ours, str(model), "-o", str(out)])
     yield Contestant(f"{FINGERPRINT} --no-lineage", lambda model, out: [*ours, "--no-lineage", str(model), "-o", str(out)])
     published = [sys.executable, "-m", "benchmarks.published"]
-    yield Contestant("the published method", lambda model, _: [*published, *map(str, files(model))], largest=1)
+    yield Contestant("the published method", lambda model, _: [*published, *map(str, files(model))], largest=0.3)
     if rivals:
         yield from _rivals(environments)
 
@@ -51,7 +51,9 @@ def _rivals(environments: Path) -> Iterator[Contestant | NotRunError]:
         for mode in ((), ("--full",)):
             name = " ".join(("modeldna fingerprint", *mode))
             yield Contestant(
-                name, lambda model, out, mode=mode: [str(dna), "fingerprint", *mode, str(model), "-o", str(out / "it.json.gz")]
+                name,
+                lambda model, out, mode=mode: [str(dna), "fingerprint", *mode, str(model), "-o", str(out / "it.json.gz")],
+                largest=1 if mode else 20,
             )
     except NotRunError as reason:
         yield reason

@@ -25,7 +25,7 @@ class Cost:
         seconds: From its start to its end.
         cpu: Seconds of processor time, user and system, of it and the processes it waited for.
         peak: Most bytes of memory that it held, looked at every few milliseconds.
-        output: What it printed.
+        output: What it printed, if that was wanted.
     """
 
     seconds: float
@@ -38,8 +38,8 @@ class FailedError(Exception):
     """The command ended with an error, or took too long."""
 
 
-def run(command: Sequence[str], timeout: float = 3600) -> Cost:
-    """Run a command and wait for it.
+def run(command: Sequence[str], timeout: float = 3600, *, told: bool = False) -> Cost:
+    """Run a command and wait for it; what it prints goes nowhere unless it is to be `told`.
 
     Raises:
         FailedError: It failed or took longer than `timeout` seconds; the message says why.
@@ -47,7 +47,8 @@ def run(command: Sequence[str], timeout: float = 3600) -> Cost:
     environment = os.environ | {"PYTHONPATH": f"{ROOT / 'src'}:{ROOT}", "HF_HUB_OFFLINE": "1", "NO_COLOR": "1"}
     with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
         started = time.perf_counter()
-        process = subprocess.Popen(command, stdout=output, stderr=errors, stdin=subprocess.DEVNULL, env=environment, cwd=ROOT)
+        out = output if told else subprocess.DEVNULL
+        process = subprocess.Popen(command, stdout=out, stderr=errors, stdin=subprocess.DEVNULL, env=environment, cwd=ROOT)
         peak = 0
         while True:
             peak = max(peak, _held(process.pid))
