@@ -31,7 +31,7 @@ CHOSEN = (
 
 def measured(folder: Path) -> dict[str, float]:
     """Read a model in a process of its own; return seconds, CPU seconds, peak memory in bytes, and numbers read."""
-    command = [sys.executable, "-m", "benchmarks.reading_child", str(folder), "digests alone", "1"]
+    command = [sys.executable, "-m", "benchmarks.performance.signals", str(folder), "digests alone", "1"]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
     found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
     return found

@@ -1,9 +1,9 @@
 """How long the fingerprints of many models take on many machines, and what they cost: a simulation from measured figures.
 
-    python -m benchmarks.fleet [--seconds-per-gb 2.7] [--models 10000 100000 2000000] [--machines 1 10 100] [--storage 100] [--price 1]
+    python -m benchmarks.fleet [--seconds-per-gb 3.5] [--models 10000 100000 2000000] [--machines 1 10 100] [--storage 100] [--price 1]
 
-Only `--seconds-per-gb` is measured, on the machine at hand: `python -m benchmarks.reading` prints processor time per weight; two bytes a
-weight make 5.4 ns a weight 2.7 s a GB. Everything else is an assumption that is printed with the table and can be changed by an option.
+Only `--seconds-per-gb` is measured, on the machine at hand: `python -m benchmarks.performance` prints processor
+seconds per GB. Everything else is an assumption that is printed with the table and can be changed by an option.
 """
 
 import argparse

@@ -35,7 +35,7 @@ class Fleet:
 
     machines: int
     processors: int = 16
-    seconds_per_gb: float = 2.7
+    seconds_per_gb: float = 3.5
     overhead: float = 0.3
     dispatch: float = 0.002
     network: float = 3.0
