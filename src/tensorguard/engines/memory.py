@@ -1,5 +1,7 @@
-"""Keep freed memory for the next tile."""
+"""Keep freed memory for the next tile, and give it back after the last."""
 
+import contextlib
+import ctypes
 from functools import cache
 
 import numpy as np
@@ -17,3 +19,9 @@ def keep_freed_memory() -> None:
     M_MMAP_THRESHOLD). Other allocators are not affected.
     """
     np.empty(_LARGEST, np.uint8)
+
+
+def give_back_freed_memory() -> None:
+    """Return what was freed to the system, where the allocator can (glibc's malloc_trim(3)): a server's threads would each keep theirs."""
+    with contextlib.suppress(OSError, AttributeError, TypeError):
+        ctypes.CDLL(None).malloc_trim(0)

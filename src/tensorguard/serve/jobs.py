@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from tensorguard.engines.memory import give_back_freed_memory
 from tensorguard.errors import NotFoundError, ResourceError, TensorGuardError
 from tensorguard.reports.document import Document
 from tensorguard.serve import problems
@@ -163,6 +164,7 @@ class Jobs:
             status = self._done(job)
             with self._changed:
                 self._end(job, status)
+            give_back_freed_memory()
 
     def _done(self, job: Job) -> Status:
         """Run a job and keep what came of it."""
