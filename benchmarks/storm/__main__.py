@@ -91,7 +91,7 @@ def server(folder: Path, scratch: Path) -> Iterator[tuple[subprocess.Popen[bytes
 def work(port: int, token: str, answers: Answers, seeds: Sequence[int], stop: Stop, found: "Queue[Told]") -> None:
     """Be some clients, each a thread."""
     clients = [Client(port, token, answers, seed) for seed in seeds]
-    threads = [Thread(target=client.run, args=(stop, MOST)) for client in clients]
+    threads = [Thread(target=client.run, args=(stop, MOST), daemon=True) for client in clients]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -106,7 +106,9 @@ def storm(folder: Path, answers: Answers, clients: int, minutes: float, scratch:
     with server(folder, scratch) as (process, port, token):
         stop, found = context.Event(), context.Queue()
         groups = [list(range(start, clients, 4)) for start in range(min(4, clients))]
-        running = [context.Process(target=work, args=(port, token, answers, group, stop, found)) for group in groups]
+        running = [
+            context.Process(target=work, args=(port, token, answers, group, stop, found), daemon=True) for group in groups
+        ]
         watched, started = Watched(process.pid), time.monotonic()
         for each in running:
             each.start()

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import uvicorn
 
+from tensorguard.engines.memory import share_arenas
 from tensorguard.errors import ResourceError
 from tensorguard.serve.app import application
 from tensorguard.serve.connections import Connection
@@ -31,6 +32,7 @@ def serve(options: Options, announce: Callable[[str], None]) -> None:
         InputError: The registry is something else.
         ResourceError: The port is taken, or the address is not of this machine.
     """
+    share_arenas()
     with _bound(options.host, options.port) as listening:
         options = replace(options, port=int(listening.getsockname()[1]))
         service = Service.open(options)
