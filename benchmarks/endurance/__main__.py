@@ -6,29 +6,27 @@
 disk that is read. The second and the last mount file systems and have to be root. `soak.py` is a command of its own.
 """
 
-import argparse
 import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.endurance import bad_disk, full_disk, kills, together
-from benchmarks.endurance.undertakings import UNDERTAKINGS
+from benchmarks.endurance.undertakings import parser_of
 
 PARTS = ("kills", "disk", "together", "errors")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.endurance", description=str(__doc__).splitlines()[0])
+    parser = parser_of("python -m benchmarks.endurance", str(__doc__))
     parser.add_argument(
         "--kills", type=int, default=200, help="of each undertaking; a tenth as many start together, or are interrupted"
     )
-    parser.add_argument("--what", help=f"some of, with commas: {'; '.join(UNDERTAKINGS)}")
     parser.add_argument("--part", default=",".join(PARTS), help=f"some of, with commas: {', '.join(PARTS)}")
     given = parser.parse_args(arguments)
     failed = 0
     with tempfile.TemporaryDirectory(prefix="endurance-") as folder:
-        shared = ["--inputs", str(Path(folder) / "in"), *(["--what", given.what] if given.what else [])]
+        shared = ["--inputs", str(given.inputs or Path(folder) / "in"), *(["--what", given.what] if given.what else [])]
         if "kills" in given.part:
             failed += kills.main(["--kills", str(given.kills), *shared])
         if "disk" in given.part:

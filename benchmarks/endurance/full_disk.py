@@ -7,7 +7,6 @@ all but a page. Each time it has to end with the exit code of resources (or of a
 leave what was there as it was and nothing half-written; with room it has to do all of its work.
 """
 
-import argparse
 import contextlib
 import json
 import re
@@ -20,7 +19,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from benchmarks.endurance.striking import begin, ended
-from benchmarks.endurance.undertakings import UNDERTAKINGS, Undertaking, make_inputs
+from benchmarks.endurance.undertakings import Undertaking, chosen, make_inputs, parser_of
 
 _ROOM = 128 << 20
 _PAGE = 4096
@@ -157,19 +156,14 @@ def table(outcomes: Sequence[Outcome]) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.endurance.full_disk", description=str(__doc__).splitlines()[0])
-    parser.add_argument("--what", help=f"some of, with commas: {'; '.join(UNDERTAKINGS)}")
+    parser = parser_of("python -m benchmarks.endurance.full_disk", str(__doc__))
     parser.add_argument("--json", type=Path, help="write the outcomes here, too")
-    parser.add_argument("--inputs", type=Path, help="where inputs are made, or are")
     given = parser.parse_args(arguments)
-    chosen = [
-        each for name, each in UNDERTAKINGS.items() if not given.what or any(part in name for part in given.what.split(","))
-    ]
     outcomes = []
     with tempfile.TemporaryDirectory(prefix="endurance-") as folder:
         inputs = given.inputs or Path(folder) / "in"
         make_inputs(inputs)
-        for each in chosen:
+        for each in chosen(given.what):
             outcomes.append(fill_up(each, inputs, Path(folder)))
             for fault in (*outcomes[-1].faults, *outcomes[-1].half, *outcomes[-1].lost)[:6]:
                 print(f"{each.name}: {fault}", file=sys.stderr)

@@ -7,7 +7,6 @@ random call of the code that writes. Of a command with workers, a quarter are of
 After each kill the folder is looked at, the command is run again, and what is there then is compared with an undisturbed run.
 """
 
-import argparse
 import contextlib
 import io
 import json
@@ -22,7 +21,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from benchmarks.endurance.striking import Way, begin, calls_of, ended, strike, undisturbed
-from benchmarks.endurance.undertakings import UNDERTAKINGS, Contents, Undertaking, make_inputs
+from benchmarks.endurance.undertakings import Contents, Undertaking, chosen, make_inputs, parser_of
 
 
 @dataclass
@@ -153,21 +152,16 @@ def table(outcomes: Sequence[Outcome]) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.endurance.kills", description=str(__doc__).splitlines()[0])
+    parser = parser_of("python -m benchmarks.endurance.kills", str(__doc__))
     parser.add_argument("--kills", type=int, default=200)
-    parser.add_argument("--what", help=f"some of, with commas: {'; '.join(UNDERTAKINGS)}")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", type=Path, help="write the outcomes here, too")
-    parser.add_argument("--inputs", type=Path, help="where inputs are made, or are")
     given = parser.parse_args(arguments)
-    chosen = [
-        each for name, each in UNDERTAKINGS.items() if not given.what or any(part in name for part in given.what.split(","))
-    ]
     outcomes = []
     with tempfile.TemporaryDirectory(prefix="endurance-") as folder:
         inputs = given.inputs or Path(folder) / "in"
         make_inputs(inputs)
-        for each in chosen:
+        for each in chosen(given.what):
             started = time.monotonic()
             outcomes.append(kill_often(each, inputs, Path(folder) / "work", given.kills, given.seed))
             print(f"{each.name}: {time.monotonic() - started:.0f} s", file=sys.stderr)

@@ -6,7 +6,6 @@ Of two, both have to end well, and what is there afterwards has to be what one a
 a random moment, or whose reader stops reading, the exit code has to say so, nothing half-written or left over be there, no traceback shown.
 """
 
-import argparse
 import contextlib
 import os
 import random
@@ -23,7 +22,7 @@ from pathlib import Path
 
 from benchmarks.endurance.kills import import_all
 from benchmarks.endurance.striking import begin, ended, undisturbed
-from benchmarks.endurance.undertakings import UNDERTAKINGS, Contents, Undertaking, make_inputs
+from benchmarks.endurance.undertakings import Contents, Undertaking, chosen, make_inputs, parser_of
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -159,14 +158,9 @@ def _counted(codes: Counter[int]) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.endurance.together", description=str(__doc__).splitlines()[0])
+    parser = parser_of("python -m benchmarks.endurance.together", str(__doc__))
     parser.add_argument("--rounds", type=int, default=20)
-    parser.add_argument("--what", help=f"some of, with commas: {'; '.join(UNDERTAKINGS)}")
-    parser.add_argument("--inputs", type=Path, help="where inputs are made, or are")
     given = parser.parse_args(arguments)
-    chosen = [
-        each for name, each in UNDERTAKINGS.items() if not given.what or any(part in name for part in given.what.split(","))
-    ]
     for number in (signal.SIGINT, signal.SIGHUP):
         if (
             signal.getsignal(number) is signal.SIG_IGN
@@ -176,7 +170,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with tempfile.TemporaryDirectory(prefix="endurance-") as folder:
         inputs = given.inputs or Path(folder) / "in"
         make_inputs(inputs)
-        for each in chosen:
+        for each in chosen(given.what):
             outcomes.append(disturb(each, inputs, Path(folder) / "work", given.rounds))
             for fault, count in Counter((*outcomes[-1].faults, *outcomes[-1].left)).most_common(4):
                 print(f"{each.name}: {count} x {fault}", file=sys.stderr)

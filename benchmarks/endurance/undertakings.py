@@ -1,5 +1,6 @@
 """What is interrupted: commands with the folders that they work in, and how to tell what lies there afterwards."""
 
+import argparse
 import contextlib
 import hashlib
 import json
@@ -158,3 +159,16 @@ UNDERTAKINGS = {
         ),
     )
 }
+
+
+def parser_of(program: str, about: str) -> argparse.ArgumentParser:
+    """Return a parser of what all programs that try undertakings are asked; `about` begins with a line of what this one does."""
+    parser = argparse.ArgumentParser(prog=program, description=about.splitlines()[0])
+    parser.add_argument("--what", help=f"some of, with commas: {'; '.join(UNDERTAKINGS)}")
+    parser.add_argument("--inputs", type=Path, help="where inputs are made, or are")
+    return parser
+
+
+def chosen(what: str | None) -> list[Undertaking]:
+    """Return the undertakings whose names hold one of the words of --what; all without it."""
+    return [each for name, each in UNDERTAKINGS.items() if not what or any(part in name for part in what.split(","))]

@@ -1,6 +1,7 @@
 """The documents for machines that every release wrote still fit its schemas, which are never changed; its clusterings still classify."""
 
 import json
+import shutil
 from pathlib import Path
 
 import blake3
@@ -40,6 +41,8 @@ def test_a_golden_clustering_classifies_models_of_today_as_it_did(release: Path,
     found = told("classify", models / "llama-tuned", "--families", release / "clustering.json")["classification"]
     assert found["family"] == golden["family"] == "llama"
     assert found["distances"] == pytest.approx(golden["distances"], rel=1e-6)
+    for path in (release / "plain" / "llama.tgfp", release / "fingerprints" / "llama_features.json"):
+        assert told("classify", path, "--families", release / "clustering.json")["classification"]["family"] == "llama"
 
 
 @pytest.mark.parametrize("release", RELEASES, ids=named)
@@ -51,3 +54,13 @@ def test_golden_fingerprints_are_clustered_as_they_were(release: Path) -> None:
     for mine, theirs in zip(found["clustering"]["members"], golden["clustering"]["members"], strict=True):
         assert (mine["name"], mine["family"]) == (theirs["name"], theirs["family"])
         assert mine["distance"] == pytest.approx(theirs["distance"], rel=1e-6, abs=1e-9)
+
+
+@pytest.mark.parametrize("release", RELEASES, ids=named)
+def test_a_check_finds_what_it_found_by_the_same_rules(release: Path, models: Path, tmp_path: Path) -> None:
+    golden = json.loads((release / "documents" / "check.json").read_text())["result"]
+    known = shutil.copytree(release / "registry", tmp_path / "registry")
+    found = told("check", models / "llama-tuned", "--registry", known)
+    rules = {(each["rule"], each["name"], each["severity"]) for each in found["findings"]}
+    assert rules >= {(each["rule"], each["name"], each["severity"]) for each in golden["findings"]}
+    assert found["verdict"] == golden["verdict"]

@@ -1,6 +1,8 @@
 """The registries that every release wrote: opened, searched, verified, brought up to date, and their archives taken in."""
 
+import contextlib
 import shutil
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -10,7 +12,7 @@ from golden.models import KEY
 from golden.releases import RELEASES, named
 from tensorguard.api.scanning import scan
 from tensorguard.probes.rademacher import Key
-from tensorguard.registry.registry import Registry
+from tensorguard.registry.registry import DATABASE, Registry
 
 ENTRIES = {("golden/llama", "public"), ("golden/llama", Key(KEY).identity()), ("golden/mamba", "public")}
 
@@ -29,6 +31,20 @@ def test_its_entries_and_their_facts(known: Path) -> None:
         entry = registry.entry("golden/llama")
         assert (entry.facts.licence, entry.facts.family, entry.facts.publisher) == ("apache-2.0", "golden", "golden")
         assert registry.fingerprint(entry).sketches is not None
+
+
+def test_columns_and_tables_were_only_added(known: Path, tmp_path: Path) -> None:
+    Registry(tmp_path / "today", create=True).close()
+    assert {"entry", "vector", "digest"} <= columns(known).keys() <= columns(tmp_path / "today").keys()
+    for table, names in columns(known).items():
+        assert names <= columns(tmp_path / "today")[table], table
+
+
+def columns(folder: Path) -> dict[str, set[tuple[str, str]]]:
+    """The columns of each table, and their types."""
+    with contextlib.closing(sqlite3.connect(folder / DATABASE)) as database:
+        tables = [name for (name,) in database.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")]
+        return {table: {(row[1], row[2]) for row in database.execute(f"PRAGMA table_info({table})")} for table in tables}
 
 
 def test_a_scan_says_what_it_said(known: Path, models: Path) -> None:

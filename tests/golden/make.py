@@ -15,10 +15,13 @@ from typing import Any
 import blake3
 
 from golden.models import KEY, MODELS, save
+from support.shared import in_folder, opened
 from tensorguard.api.fingerprints import Settings
 from tensorguard.api.lineage import compare_models
 from tensorguard.cli.main import run
+from tensorguard.fingerprint.file import read_fingerprint
 from tensorguard.probes.rademacher import PUBLIC, Key
+from tensorguard.registry.entry import Facts
 from tensorguard.version import __version__
 
 GOLDEN = Path(__file__).parent
@@ -33,6 +36,7 @@ PAIRS: tuple[tuple[str, str, str], ...] = (
     ("keyed/llama.tgfp", "keyed/llama-tuned.tgfp", "derived"),
     ("sampled/llama.tgfp", "fingerprints/llama-tuned.tgfp", "derived"),
     ("sampled/llama.tgfp", "fingerprints/llama-other.tgfp", "independent"),
+    ("sampled-keyed/llama.tgfp", "keyed/llama-tuned.tgfp", "derived"),
     ("fingerprints/llama.tgfp", "models/llama-copy", "same-weights"),
     ("fingerprints/llama.tgfp", "models/llama-embeddings", "shares-components"),
     ("fingerprints/llama-tuned.tgfp", "models/llama-merged", "derived"),
@@ -59,13 +63,16 @@ def make(folder: Path) -> None:
     whole = [f"models/{name}" for name in WHOLE]
     command("fingerprint", *whole, "-o", folder / "fingerprints", "--workers", 1)
     command("fingerprint", *whole[:2], "-o", folder / "keyed", "--key-file", "key", "--workers", 1)
+    command("fingerprint", whole[0], "-o", folder / "plain", "--no-lineage", "--features", "extended")
     command("fingerprint", whole[0], "-o", folder / "sampled", "--quick")
+    command("fingerprint", whole[0], "-o", folder / "sampled-keyed", "--quick", "--key-file", "key")
     known = ("--registry", folder / "registry")
     facts = ("--licence", "apache-2.0", "--family", "golden", "--publisher", "golden")
     command("registry", "add", "models/llama", "--repository", "golden/llama", *facts, *known)
     command("registry", "add", "models/llama", "--repository", "golden/llama", "--key-file", "key", *known)
     command("registry", "add", "models/mamba", "--repository", "golden/mamba", "--licence", "mit", *known)
     command("registry", "export", folder / "registry.tar", "golden/mamba", *known)
+    make_shared(folder)
     labels = {"bases": ["llama", "bert"], "labels": {"llama": "llama", "llama-tuned": "llama", "bert": "bert"}}
     (folder / "labels.json").write_text(json.dumps(labels, indent=2) + "\n")
     three = [folder / "fingerprints" / f"{name}.tgfp" for name in ("llama", "llama-tuned", "bert", "gpt2")]
@@ -87,6 +94,15 @@ def make(folder: Path) -> None:
         folder / "schemas.json",
         {each.name: blake3.blake3(each.read_bytes()).hexdigest() for each in sorted(SCHEMAS.glob("*.json"))},
     )
+
+
+def make_shared(folder: Path) -> None:
+    """Make a registry as object storage holds it, each object a file: two entries, and one that was removed."""
+    with contextlib.closing(opened(in_folder(folder / "shared"), Path("mirror"))) as registry:
+        for name in ("bert", "llama", "mamba"):
+            made, facts = read_fingerprint(folder / "fingerprints" / f"{name}.tgfp"), Facts(licence="mit", family="golden")
+            registry.add(made, facts, name=f"golden/{name}")
+        registry.remove("golden/bert")
 
 
 def measured(folder: Path, first: str, second: str, verdict: str) -> dict[str, Any]:

@@ -1,7 +1,6 @@
 """Hostile ONNX files: each gives one InputError, at once and within a few megabytes, and nothing outside its folder is read."""
 
 import os
-import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -12,42 +11,13 @@ from hypothesis import strategies as st
 from onnx import TensorProto, helper
 
 from support.onnx_models import node, save_onnx
+from support.protobuf import field, nested_graphs, varint
+from support.refusing import refusal
 from tensorguard import open_model
 from tensorguard.errors import InputError
 from tensorguard.formats import protobuf
 from tensorguard.formats.opening import open_checkpoint
 from tensorguard.tensors.storage import stored_tensors
-
-_FEW_MEGABYTES = 16 << 20
-
-
-def refused(path: Path, said: str) -> InputError:
-    tracemalloc.start()
-    try:
-        with pytest.raises(InputError) as caught:
-            open_checkpoint(path)
-        peak = tracemalloc.get_traced_memory()[1]
-    finally:
-        tracemalloc.stop()
-    assert said in caught.value.message
-    assert str(caught.value).isprintable()
-    assert len(str(caught.value)) < 1000
-    assert peak < _FEW_MEGABYTES
-    return caught.value
-
-
-def varint(value: int) -> bytes:
-    out = b""
-    while value > 0x7F:
-        out, value = out + bytes([value & 0x7F | 0x80]), value >> 7
-    return out + bytes([value])
-
-
-def field(number: int, content: bytes | int) -> bytes:
-    """One field of a message."""
-    if isinstance(content, int):
-        return varint(number << 3) + varint(content)
-    return varint(number << 3 | 2) + varint(len(content)) + content
 
 
 def model(*tensors: bytes, extra: bytes = b"") -> bytes:
@@ -59,13 +29,6 @@ def tensor(*fields: bytes, name: bytes = b"a.weight", kind: int = 1, dims: tuple
 
 
 GOOD = tensor(field(9, bytes(16)))
-
-
-def deep(levels: int) -> bytes:
-    graph = b""
-    for _ in range(levels):
-        graph = field(1, field(5, field(6, graph)))
-    return graph
 
 
 FILES: dict[str, tuple[bytes, str]] = {
@@ -95,7 +58,7 @@ FILES: dict[str, tuple[bytes, str]] = {
     "a part of a tensor": (model(tensor(field(3, b""), field(9, bytes(16)))), "is a part of one"),
     "packed integers too few": (model(tensor(field(5, bytes(3)), kind=3)), "packed integers, which do not fit"),
     "packed 4-bit integers too few": (model(tensor(field(5, bytes(1)), kind=22)), "packed integers, which do not fit"),
-    "nested graphs": (model(GOOD, extra=deep(100)), "nested more than"),
+    "nested graphs": (model(GOOD, extra=nested_graphs(100)), "nested more than"),
     "only text": (model(tensor(field(6, b"x"), kind=8)), "holds no tensors"),
 }  # fmt: skip
 
@@ -104,7 +67,7 @@ FILES: dict[str, tuple[bytes, str]] = {
 def test_files(tmp_path: Path, name: str) -> None:
     raw, said = FILES[name]
     (tmp_path / "model.onnx").write_bytes(raw)
-    refused(tmp_path / "model.onnx", said)
+    refusal(tmp_path / "model.onnx", said)
 
 
 def test_the_file_that_the_others_are_made_of_is_good(tmp_path: Path) -> None:
@@ -116,7 +79,7 @@ def test_the_file_that_the_others_are_made_of_is_good(tmp_path: Path) -> None:
 def test_the_number_of_fields_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(protobuf, "MAX_PROTOBUF_FIELDS", 1000)
     (tmp_path / "model.onnx").write_bytes(model(GOOD, extra=field(1, b"") * 2000))
-    refused(tmp_path / "model.onnx", "more than the 1000 fields")
+    refusal(tmp_path / "model.onnx", "more than the 1000 fields")
 
 
 def test_packed_integers_that_are_no_integers(tmp_path: Path) -> None:
@@ -158,14 +121,14 @@ def external(folder: Path, location: str, **facts: str) -> Path:
 )
 def test_external_data_outside_the_folder(tmp_path: Path, location: str) -> None:
     (tmp_path / "secret").write_bytes(bytes(64))
-    refused(external(tmp_path / "m", location), "which is no plain path inside its folder")
+    refusal(external(tmp_path / "m", location), "which is no plain path inside its folder")
 
 
 def test_external_data_behind_a_link(tmp_path: Path) -> None:
     (tmp_path / "secret").write_bytes(bytes(64))
     path = external(tmp_path / "m", "sub/secret")
     (tmp_path / "m" / "sub").symlink_to(tmp_path)
-    refused(path, "a link leads out of its folder")
+    refusal(path, "a link leads out of its folder")
 
 
 @pytest.mark.parametrize(
@@ -181,13 +144,13 @@ def test_external_data_behind_a_link(tmp_path: Path) -> None:
 def test_external_data_that_does_not_fit(tmp_path: Path, facts: dict[str, str], said: str) -> None:
     path = external(tmp_path / "m", "data.bin", **facts)
     (tmp_path / "m" / "data.bin").write_bytes(bytes(64))
-    refused(path, said)
+    refusal(path, said)
 
 
 def test_external_data_that_is_no_file(tmp_path: Path) -> None:
     path = external(tmp_path / "m", "data.bin")
     os.mkfifo(tmp_path / "m" / "data.bin")
-    refused(path, "which is not there")
+    refusal(path, "which is not there")
 
 
 REAL_NODES = [

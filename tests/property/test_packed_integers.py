@@ -6,15 +6,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from support.packed_files import Memory
+from support.protobuf import varint
 from tensorguard.formats import onnx_tensors
 from tensorguard.formats.onnx_tensors import PackedIntegers
-
-
-def varint(value: int) -> bytes:
-    out = b""
-    while value > 0x7F:
-        out, value = out + bytes([value & 0x7F | 0x80]), value >> 7
-    return out + bytes([value])
 
 
 @settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

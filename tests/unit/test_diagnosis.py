@@ -274,3 +274,9 @@ def test_extras_are_those_of_the_distribution(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(extras, "DISTRIBUTION", "no-such-distribution")
     monkeypatch.setattr(extras, "distribution", real)
     assert extras.extras() == ()
+
+
+def test_every_extra_has_a_sentence_or_is_of_developers() -> None:
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text("utf-8"))["project"]
+    assert project["name"] == extras.DISTRIBUTION
+    assert sorted([*extras.ADDS, *extras.DEVELOPERS]) == sorted(project["optional-dependencies"])

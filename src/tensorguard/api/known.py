@@ -55,7 +55,7 @@ def export(
     return written, left_out, sizes
 
 
-def differ(first: Path, second: Path) -> Difference:
+def differ(first: Path | str, second: Path | str) -> Difference:
     """Tell what two registries, or archives of them, know differently.
 
     Raises:
@@ -85,9 +85,10 @@ def _called(registry: Registry, name: str, key: str) -> Entry | None:
     return next(iter(found), None)
 
 
-def _entries(path: Path) -> list[Entry]:
-    if path.is_dir() or object_address(path) is not None:
-        with open_registry(path) as registry:
+def _entries(place: Path | str) -> list[Entry]:
+    path = Path(place)
+    if object_address(place) is not None or path.is_dir():
+        with open_registry(place) as registry:
             return list(registry.entries())
     if not path.exists():
         raise NotFoundError("no such registry or archive", where=path)

@@ -2,10 +2,12 @@
 
 import os
 import sys
+from codecs import BOM_UTF8
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from tensorguard.api.elsewhere import absolute
 from tensorguard.api.listing_objects import models_below
 from tensorguard.errors import InputError, NotFoundError, TensorGuardError, UsageError, quote
 from tensorguard.formats import hub_cache
@@ -57,7 +59,7 @@ def read_list(path: str) -> list[Listed]:
     if len(raw) > MAX_LIST_BYTES:
         raise InputError(f"the list of models is larger than {MAX_LIST_BYTES} bytes", where=path)
     listed = []
-    for line in os.fsdecode(raw).split("\n"):
+    for line in os.fsdecode(raw.removeprefix(BOM_UTF8)).split("\n"):
         place, _, name = line.removesuffix("\r").partition("\t")
         if place.strip() and not place.startswith("#"):
             if "\0" in line:
@@ -141,12 +143,16 @@ def _of(root: Path, folder: Path, snapshot: Path) -> Iterator[Listed]:
 
 
 def distinct(models: Sequence[Path | str | Listed]) -> list[Listed]:
-    """Return models as a list names them, each once.
+    """Return models as a list names them, each once: `a` and `./a/` are one model.
 
     Raises:
         UsageError: There are none.
     """
-    found = list(dict.fromkeys(each if isinstance(each, Listed) else Listed(each) for each in models))
+    once: dict[tuple[Path | str, str], Listed] = {}
+    for each in models:
+        model = each if isinstance(each, Listed) else Listed(each)
+        once.setdefault((absolute(model.place), model.name), model)
+    found = list(once.values())
     if not found:
         raise UsageError("no model was given", hint="give models, a list of them (--from), or a folder of them (--below)")
     return found

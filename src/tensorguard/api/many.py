@@ -65,7 +65,7 @@ def fingerprint_many(
     folder, wanted = OutputFolder(output), workers or processors()
     listed = distinct(models)
     _require_apart(listed)
-    if settings.base is not None and not any(is_adapter(locate(each.place)) for each in listed):
+    if settings.base is not None and not any(_may_be_adapter(each.place) for each in listed):
         raise UsageError("a base goes with an adapter, and there is none", where=listed[0].place, hint="leave --base out")
     folder.make()
     if len(listed) == 1 and engine is None:
@@ -115,6 +115,13 @@ def _require_apart(models: Sequence[Listed]) -> None:
                 hint="name them apart (in a list: MODEL, a tab, NAME), or write them to two folders",
             )
         stems[stem] = each.place
+
+
+def _may_be_adapter(place: Path | str) -> bool:
+    try:
+        return is_adapter(locate(place))
+    except TensorGuardError:
+        return True  # what is wrong with it is told when its turn comes
 
 
 def _name(place: Path | str) -> str:

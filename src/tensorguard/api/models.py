@@ -123,10 +123,13 @@ def model_name(path: Location | str) -> str:
     """Return what a model will be called when it is opened, from its path alone.
 
     Raises:
-        InputError: A repository of the hub's cache holds no snapshot.
+        InputError: A repository of the hub's cache holds no snapshot, or a folder cannot be looked into.
     """
     path = locate(path)
-    return utf8(checkpoint_name(path.parent if path.is_file() and is_adapter(path) else path))
+    try:
+        return utf8(checkpoint_name(path.parent if path.is_file() and is_adapter(path) else path))
+    except OSError as error:
+        raise InputError(f"cannot be read ({error.strerror})", where=path, hint="check the folder's permissions") from error
 
 
 def file_stem(name: str) -> str:

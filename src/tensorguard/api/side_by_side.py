@@ -49,7 +49,7 @@ def side_by_side(work: Callable[[Item, Progress], Result], items: Sequence[Item]
     Raises:
         Whatever `work` raises; what else is under way is stopped then.
     """
-    listener, done = _Listener(), queue.SimpleQueue[tuple[Result | None, BaseException | None]]()
+    listener, done = _Listener(), queue.SimpleQueue[tuple[Result, None] | tuple[None, BaseException]]()
     todo, lock = iter(items), threading.Lock()
 
     def run() -> None:
@@ -69,10 +69,10 @@ def side_by_side(work: Callable[[Item, Progress], Result], items: Sequence[Item]
             thread.start()
         try:
             for _ in items:
-                result, error = done.get()
-                if error is not None:
-                    raise error
-                yield result  # type: ignore[misc]  # there is one, or an error
+                answer = done.get()
+                if answer[1] is not None:
+                    raise answer[1]
+                yield answer[0]
         finally:
             listener.over.set()
             for thread in threads:

@@ -124,8 +124,8 @@ def export(
 
 
 def diff(
-    first: Path = typer.Argument(metavar="A", help="A registry's folder, or an archive."),
-    second: Path = typer.Argument(metavar="B", help="Another."),
+    first: str = typer.Argument(metavar="A", help="A registry's folder, s3://BUCKET/PREFIX, or an archive."),
+    second: str = typer.Argument(metavar="B", help="Another."),
     as_json: bool = JSON,
 ) -> None:
     """Tell what two registries or archives know differently: entries, facts, fingerprints.

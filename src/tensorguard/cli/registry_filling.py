@@ -9,7 +9,7 @@ import typer
 
 from tensorguard.cli.bar import progress
 from tensorguard.cli.crowds import ADDRESS, ENGINE, MEMORY, fleet
-from tensorguard.cli.options import BASE, DEVICE, KEY_FILE, QUICK, QUIET, REGISTRY, SEARCH, key, registry_folder
+from tensorguard.cli.options import BASE, DEVICE, KEY_FILE, QUICK, QUIET, REGISTRY, SEARCH, WORKERS, key, registry_folder
 from tensorguard.cli.output import JSON, deliver
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from tensorguard.registry.entry import Facts
     from tensorguard.registry.outcome import Added
 
-WORKERS = typer.Option(None, min=1, help="How many threads.", show_default="all processors")
+FORCE = typer.Option(False, "--force", help="Compute what is there, too, and replace other weights of the same name.")
 _RELEASED = re.compile(r"\d{4}-\d{2}(-\d{2})?", re.ASCII)
 
 
@@ -42,9 +42,7 @@ def add(
     device: str = DEVICE,
     quick: bool | None = QUICK,
     workers: int | None = WORKERS,
-    force: bool = typer.Option(
-        False, "--force", help="Compute what is there, too, and replace other weights of the same name."
-    ),
+    force: bool = FORCE,
     folder: Path | None = REGISTRY,
     as_json: bool = JSON,
     quiet: bool = QUIET,
@@ -102,9 +100,7 @@ def build(
     memory: float | None = MEMORY,
     engine: str = ENGINE,
     address: str | None = ADDRESS,
-    force: bool = typer.Option(
-        False, "--force", help="Compute what is there, too, and replace other weights of the same name."
-    ),
+    force: bool = FORCE,
     folder: Path | None = REGISTRY,
     as_json: bool = JSON,
     quiet: bool = QUIET,

@@ -75,6 +75,6 @@ def _told(command: Callable[..., Any], name: str, options: tuple[_Option, ...]) 
         for option, kind, default in options
     ]
     signature = inspect.signature(command)
-    run.__signature__ = signature.replace(parameters=[*signature.parameters.values(), *added])  # type: ignore[attr-defined]
+    vars(run)["__signature__"] = signature.replace(parameters=[*signature.parameters.values(), *added])
     run.__annotations__ = {**command.__annotations__, **{option: kind for option, kind, _ in options}}
     return run

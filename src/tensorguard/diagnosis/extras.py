@@ -12,14 +12,15 @@ ADDS = {
     "ray": "many machines: --engine ray",
     "object": "models, fingerprints and registries on object storage: s3://, gs://, az://",
     "serve": "the local page and the HTTP interface: tensorguard serve",
-    "monitoring": "traces and metrics of long runs for OpenTelemetry",
-    "otel": "traces and metrics of long runs for OpenTelemetry",
-    "onnx": "models in ONNX",
+    "metrics": "metrics of long runs for Prometheus: --metrics-port, --metrics-file",
+    "otel": "traces of runs for OpenTelemetry",
     "demo": "the demonstration of a source checkout: make demo",
 }
 """What each extra is for."""
 
-_DEVELOPERS = frozenset({"test", "dev", "docs", "fuzz"})
+DEVELOPERS = frozenset({"compat", "fuzz", "test"})
+"""Extras that only who works on TensorGuard needs."""
+
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _EXTRA = re.compile(r"""extra\s*==\s*['"]([^'"]+)['"]""")
 
@@ -30,7 +31,7 @@ def extras() -> tuple[Extra, ...]:
         found = distribution(DISTRIBUTION)
     except PackageNotFoundError:
         return ()
-    names = [name for name in found.metadata.get_all("Provides-Extra") or [] if name not in _DEVELOPERS]
+    names = [name for name in found.metadata.get_all("Provides-Extra") or [] if name not in DEVELOPERS]
     return tuple(Extra(name, ADDS.get(name, "see the documentation"), _missing(found, name)) for name in names)
 
 

@@ -59,9 +59,10 @@ class Worker:
             if not self._ready:
                 self._ready = self.pipe.recv() == workers.READY
                 return None
-            return pickle.loads(self.pipe.recv_bytes())  # type: ignore[no-any-return]  # noqa: S301 - from our own worker
+            answer: workers.Answer = pickle.loads(self.pipe.recv_bytes())  # noqa: S301 - from our own worker
         except (EOFError, OSError) as error:
             raise Lost from error
+        return answer
 
     @property
     def ready(self) -> bool:
@@ -113,9 +114,9 @@ class Crew:
             ResourceError: Workers die before they do anything.
         """
         found: list[tuple[int, workers.Answer | None]] = []
-        speaking = {worker.pipe: worker for worker in self._busy}
-        for pipe in connection.wait(list(speaking)):
-            worker = speaking[pipe]  # type: ignore[index]
+        busy: dict[object, Worker] = {worker.pipe: worker for worker in self._busy}
+        for pipe in connection.wait([worker.pipe for worker in self._busy]):
+            worker = busy[pipe]
             try:
                 answer = worker.take()
             except Lost:

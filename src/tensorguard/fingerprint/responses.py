@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tensorguard.engines.base import Engine
+from tensorguard.engines.batches import batches
 from tensorguard.fingerprint.tasks import Sums, Task, ask, fold, plan
 from tensorguard.probes.inputs import ProbeSpec, follow_gradient, input_moments, inputs, moments
 from tensorguard.progress import Progress
@@ -124,18 +125,12 @@ def respond(
 def _batches(weights: Sequence[Weight], probes: ProbeSpec, *, pullback: bool, keep: bool) -> Iterator[list[Weight]]:
     columns = len(probes.schedule())
     backward = columns if pullback else len(probes.pending())
-    batch: list[Weight] = []
-    held = 0
-    for weight in weights:
+
+    def cost(weight: Weight) -> int:
         rows, width = weight.shape
-        cost = 8 * width * backward + (4 * rows * columns if keep else 0)
-        if batch and held + cost > BATCH_BYTES:
-            yield batch
-            batch, held = [], 0
-        batch.append(weight)
-        held += cost
-    if batch:
-        yield batch
+        return 8 * width * backward + (4 * rows * columns if keep else 0)
+
+    return batches(weights, cost, BATCH_BYTES)
 
 
 def _respond(

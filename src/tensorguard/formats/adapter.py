@@ -39,12 +39,19 @@ class AdapterFiles:
 
 
 def is_adapter(path: Location) -> bool:
-    """Say whether a path is an adapter (its folder or one of its two files) and not a model that has one beside it."""
-    folder = _folder(path)
-    if not (folder / CONFIG).is_file():
-        return False
-    if not path.is_dir():
-        return path.name in (CONFIG, WEIGHTS, *_OLDER)
+    """Say whether a path is an adapter (its folder or one of its two files) and not a model that has one beside it.
+
+    Raises:
+        InputError: That cannot be looked at.
+    """
+    try:
+        folder = _folder(path)
+        if not (folder / CONFIG).is_file():
+            return False
+        if not path.is_dir():
+            return path.name in (CONFIG, WEIGHTS, *_OLDER)
+    except OSError as error:
+        raise InputError(f"cannot be read ({error.strerror})", where=path, hint="check the folder's permissions") from error
     return not holds_model(folder)
 
 

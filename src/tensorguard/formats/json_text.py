@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections import Counter
 from typing import Any, NoReturn
 
 from tensorguard.errors import InputError, quote
@@ -75,8 +76,7 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """Make an object's dict, refusing a key that comes twice: which one counts would be the parser's secret."""
     made = dict(pairs)
     if len(made) != len(pairs):
-        seen: set[str] = set()
-        name = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
+        name = next(key for key, count in Counter(key for key, _ in pairs).items() if count > 1)
         raise ValueError(f"has the name {quote(name)} twice")
     return made
 

@@ -1,9 +1,10 @@
 """What a model's own configuration says of it: shown beside what its tensors say, and never evidence."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from tensorguard.errors import utf8
+from tensorguard.tensors.heads import levels_of
 
 _LONGEST = 200
 _NESTED = ("text_config", "llm_config", "language_config", "text_model", "thinker_config")
@@ -44,7 +45,7 @@ def claims(config: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
             if value := _word(config.get(key.format(architecture))):
                 found[what] = value
         return tuple(found.items())
-    levels = list(_levels(config))
+    levels = list(levels_of(config, _NESTED))
     for what, keys in _SAID:
         order = levels[::-1] if what in ("class", "model type", "name") else levels
         if value := next((word for level in order for key in keys if (word := _word(level.get(key)))), ""):
@@ -62,15 +63,6 @@ def experts_used(said: tuple[tuple[str, str], ...]) -> int | None:
     """Return how many experts each token goes through, by what was said; None where nothing says it."""
     value = dict(said).get("experts per token", "")
     return int(value) if value.isascii() and value.isdigit() and len(value) < 6 else None
-
-
-def _levels(config: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    """Yield the language model's own part first, then the whole."""
-    for key in _NESTED:
-        inner = config.get(key)
-        if isinstance(inner, Mapping):
-            yield inner
-    yield config
 
 
 def _word(value: object) -> str:

@@ -37,5 +37,6 @@ def tell(event: str, *, bad: bool = False, **facts: Value) -> None:
     """Log an event, if this run has a log."""
     import logging  # 10 ms that a run without a log does not spend
 
-    level = logging.ERROR if bad else logging.INFO
-    logging.getLogger(LOGGER).log(level, event, extra={"facts": facts})
+    logger = logging.getLogger(LOGGER)
+    if logger.hasHandlers():  # else logging would print what is bad on stderr
+        logger.log(logging.ERROR if bad else logging.INFO, event, extra={"facts": facts})

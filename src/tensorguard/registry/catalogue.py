@@ -11,6 +11,7 @@ from datetime import date
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 from tensorguard.errors import InputError, NotFoundError, quote, quote_some
 from tensorguard.limits import MAX_CATALOGUE_BYTES, MAX_CATALOGUE_FIELD, MAX_CATALOGUE_ROWS
@@ -175,8 +176,8 @@ def _row(columns: tuple[str, ...], line: str) -> Known:
             raise ValueError(f"has a {column} that is too long, not printable or padded: {quote(value)}")
         if value and not _CHECKS.get(column, bool)(value):
             raise ValueError(f"has the {column} {quote(value)}")
-    names = {each: tuple(filter(None, values.pop(each).split(","))) for each in ("parents", "aliases")}
-    row = Known(**values, **names)  # type: ignore[arg-type]  # the names of the fields are the keys
+    names: dict[str, Any] = {each: tuple(filter(None, values.pop(each).split(","))) for each in ("parents", "aliases")}
+    row = Known(**{**values, **names})
     if not row.repository:
         raise ValueError("names no repository")
     if bool(row.parents) != bool(row.relation):

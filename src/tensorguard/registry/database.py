@@ -50,7 +50,10 @@ class Database:
         with self.reading() as connection:
             application, version = _of_file(connection, "application_id"), _of_file(connection, "user_version")
             empty = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone() == (0,)
-        if create and empty and not application:
+        if empty and not application:
+            if not create:  # somebody is making it, or was killed at it
+                hint = "if it is being made just now, try again; or make one with: tensorguard registry add"
+                raise NotFoundError("there is no registry yet", where=path.parent, hint=hint)
             self._make()
         elif application != APPLICATION:
             raise InputError("is not a registry", where=path, hint="give the folder of a registry")

@@ -5,6 +5,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
+from typing import Any
 
 from tensorguard.errors import TensorGuardError
 from tensorguard.registry import rows
@@ -33,9 +34,9 @@ class MirrorDatabase(Database):
     catch_up: Callable[[], None] | None = None
     failures: tuple[str, ...] = ()
 
-    def __init__(self, *arguments: object, **options: object) -> None:
+    def __init__(self, *arguments: Any, **options: Any) -> None:
         self._turn, self._caught_up = threading.Lock(), -FRESH_SECONDS
-        super().__init__(*arguments, **options)  # type: ignore[arg-type]
+        super().__init__(*arguments, **options)
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:

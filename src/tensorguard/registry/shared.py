@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from tensorguard.engines.batches import batches
 from tensorguard.errors import InputError, NotFoundError, TensorGuardError, quote, utf8
 from tensorguard.formats.atomic import make_folder
 from tensorguard.progress import Progress
@@ -157,7 +158,7 @@ class SharedRegistry(Registry):
         for _ in range(_ROUNDS):
             there, known = self._shared.log(), self._seen()
             unseen = [name for name in sorted(there) if name not in known]
-            taken = [self._take(names, there) for names in _batches(unseen, there)]
+            taken = [self._take(names, there) for names in batches(unseen, there.__getitem__, _BATCH_BYTES, longest=_BATCH)]
             if gone := known.keys() - there.keys():
                 with self._database.writing() as connection:
                     mirror.forget(connection, gone)
@@ -215,19 +216,6 @@ class SharedRegistry(Registry):
     def _seen(self) -> dict[str, tuple[int, str]]:
         with self._database.reading() as connection:
             return mirror.seen(connection)
-
-
-def _batches(names: list[str], sizes: Mapping[str, int]) -> Iterator[list[str]]:
-    batch: list[str] = []
-    size = 0
-    for name in names:
-        if batch and (len(batch) == _BATCH or size + sizes[name] > _BATCH_BYTES):
-            yield batch
-            batch, size = [], 0
-        batch.append(name)
-        size += sizes[name]
-    if batch:
-        yield batch
 
 
 def _fault(name: str, fault: str) -> str:

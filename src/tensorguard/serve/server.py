@@ -1,5 +1,6 @@
 """The server itself, by uvicorn: one process, one socket, gone with Ctrl-C or SIGTERM."""
 
+import logging
 import socket
 from collections.abc import Callable
 from dataclasses import replace
@@ -57,6 +58,7 @@ def _server(service: Service) -> uvicorn.Server:
             ws="none",
             lifespan="off",
             log_config=None,
+            log_level=None if logging.getLogger().hasHandlers() else "error",  # nonsense from outside is for a log alone
             access_log=False,
             server_header=False,
             proxy_headers=False,

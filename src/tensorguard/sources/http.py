@@ -71,7 +71,7 @@ class HttpFile(RangedFile):
 
     def _fetch(self, start: int, stop: int) -> NDArray[np.uint8]:
         """Read a range, picking up where a transfer broke off; of a file of unknown size perhaps less."""
-        attempts, buffer, done, settled = Attempts(self._name), np.empty(stop - start, np.uint8), 0, 0
+        attempts, buffer, done, settled = Attempts(self.name), np.empty(stop - start, np.uint8), 0, 0
         while done < len(buffer):
             reason, headers = "the transfer broke off", None
             try:
@@ -111,15 +111,15 @@ class HttpFile(RangedFile):
     def _check(self, reply: Reply, start: int, stop: int) -> int:
         """Require that an answer is what was asked for and of the same file as before; return where its bytes end."""
         if reply.status == 200 and self._is_whole(reply, start, stop):
-            end, total = stop, self._size
+            end, total = stop, self.size
         elif reply.status == 200:
             raise InputError(
                 "the server sends whole files only (it ignores Range)",
-                where=self._name,
+                where=self.name,
                 hint="download the file, and give its path",
             )
         elif reply.status != 206:
-            raise refused(reply, self._name)
+            raise refused(reply, self.name)
         else:
             end, total = self._told_range(reply.headers, start, stop)
         length = reply.headers.get("content-length", str(end - start))
@@ -132,8 +132,8 @@ class HttpFile(RangedFile):
 
     def _is_whole(self, reply: Reply, start: int, stop: int) -> bool:
         """Say whether all of a file was asked for, so that an answer without ranges is one, too."""
-        size = str(self._size)
-        return (start, stop) == (0, self._size) and reply.headers.get("content-length", size) == size
+        size = str(self.size)
+        return (start, stop) == (0, self.size) and reply.headers.get("content-length", size) == size
 
     def _told_range(self, headers: Mapping[str, str], start: int, stop: int) -> tuple[int, int]:
         match = _CONTENT_RANGE.fullmatch(headers.get("content-range", ""))
@@ -148,18 +148,18 @@ class HttpFile(RangedFile):
         """Note what identifies the file at the first answer, and hold every later one against it."""
         linked, tag = _tag(headers.get("x-linked-etag", "")), _tag(headers.get("etag", headers.get("last-modified", "")))
         with self._lock:
-            if self._size == -1:
-                self._size, self._modified = total, _nanoseconds(headers.get("last-modified", ""))
+            if self.size == -1:
+                self.size, self.modified = total, _nanoseconds(headers.get("last-modified", ""))
             if not self._tag:
                 self._tag = tag
-                TRAFFIC.opened(self._name, self._size)
-            same = total == self._size and tag == self._tag
+                TRAFFIC.opened(self.name, self.size)
+            same = total == self.size and tag == self._tag
         if not same or (linked and self._linked and linked != self._linked):
             self._refuse("it is another file than before: it was changed while it was read")
 
     def _refuse(self, message: str) -> NoReturn:
         raise InputError(
-            message, where=self._name, hint="try again; if that does not help, download the file, and give its path"
+            message, where=self.name, hint="try again; if that does not help, download the file, and give its path"
         )
 
 

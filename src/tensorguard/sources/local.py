@@ -21,42 +21,30 @@ class LocalFile:
 
     Attributes:
         path: Where it is.
+        name: The path as given, unless it was called otherwise.
+        size: Length in bytes when the file was first seen.
+        modified: When it had last been changed when it was first seen, in nanoseconds since 1970.
         inside: Where it belongs, if it is a repository's that its hub's tools downloaded.
     """
 
     inside: "RemotePath | None" = None
 
     def __init__(self, path: Path, name: str = "") -> None:
-        self.path, self._name = Path(path), name or str(path)
+        self.path, self.name = Path(path), name or str(path)
         try:
             status = self.path.stat()
         except OSError as error:
             raise NotFoundError("no such file", where=path) from error
         if not stat.S_ISREG(status.st_mode):
             raise InputError("not a regular file", where=path, hint="give a model file or a folder that holds one")
-        self._size, self._modified = status.st_size, status.st_mtime_ns
+        self.size, self.modified = status.st_size, status.st_mtime_ns
         self._descriptor: int | None = None
         self._lock = threading.Lock()
 
-    @property
-    def name(self) -> str:
-        """The path as given, unless it was called otherwise."""
-        return self._name
-
-    @property
-    def size(self) -> int:
-        """Length in bytes when the file was first seen."""
-        return self._size
-
-    @property
-    def modified(self) -> int:
-        """When it had last been changed when it was first seen, in nanoseconds since 1970."""
-        return self._modified
-
     def read_at(self, offset: int, length: int) -> NDArray[np.uint8]:
         """Return exactly `length` bytes from `offset`; see `Source.read_at`."""
-        if offset < 0 or length < 0 or offset + length > self._size:
-            raise InputError(f"bytes {offset} to {offset + length} lie outside its {self._size} bytes", where=self.path)
+        if offset < 0 or length < 0 or offset + length > self.size:
+            raise InputError(f"bytes {offset} to {offset + length} lie outside its {self.size} bytes", where=self.path)
         buffer = np.empty(length, np.uint8)
         view, done = buffer.data, 0
         while done < length:
@@ -113,14 +101,14 @@ class LocalFile:
 
     def _require_same(self, status: os.stat_result) -> None:
         # Not the inode: some network file systems number files as they like.
-        if (status.st_size, status.st_mtime_ns) != (self._size, self._modified):
+        if (status.st_size, status.st_mtime_ns) != (self.size, self.modified):
             raise InputError("was changed while it was read", where=self.path, hint="run it again when nobody writes it")
 
     def __getstate__(self) -> tuple[Path, str, int, int]:
-        return self.path, self._name, self._size, self._modified
+        return self.path, self.name, self.size, self.modified
 
     def __setstate__(self, state: tuple[Path, str, int, int]) -> None:
-        self.path, self._name, self._size, self._modified = state
+        self.path, self.name, self.size, self.modified = state
         self._descriptor = None
         self._lock = threading.Lock()
 

@@ -27,7 +27,7 @@ class ObjectFile(RangedFile):
         super().__init__(f"{address}/{path}", listed.size, listed.modified)
 
     def _fetch(self, start: int, stop: int) -> NDArray[np.uint8]:
-        TRAFFIC.opened(self._name, self._size)
+        TRAFFIC.opened(self.name, self.size)
         return np.frombuffer(objects_at(self._address).read(self._path, start, stop, self._tag), np.uint8)
 
 

@@ -9,19 +9,22 @@ import functools
 import os
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tensorguard.errors import InputError, NotFoundError, ResourceError, quote
 from tensorguard.sources.object_errors import reason
 from tensorguard.sources.object_names import Address
 from tensorguard.sources.objects import Objects
 
+if TYPE_CHECKING:
+    from obstore.store import ClientConfig, RetryConfig
+
 _RIGHTS = {
     "s3": "check the name, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_REGION; if all may read it: AWS_SKIP_SIGNATURE=true",
     "gs": "check the name and GOOGLE_APPLICATION_CREDENTIALS; if all may read it: GOOGLE_SKIP_SIGNATURE=true",
     "az": "check the name, AZURE_STORAGE_ACCOUNT_NAME and its key; if all may read it: AZURE_SKIP_SIGNATURE=true",
 }
-_OPTIONS: dict[str, Any] = {"connect_timeout": "5s", "read_timeout": "30s", "timeout": "300s"}
+_OPTIONS: "ClientConfig" = {"connect_timeout": "5s", "read_timeout": "30s", "timeout": "300s"}
 
 
 def objects_at(address: Address) -> Objects:
@@ -43,10 +46,10 @@ def _objects(address: Address, _process: int) -> Objects:
         hint = "pip install 'tensorguard-llm[object]'"
         raise ResourceError("obstore is not installed, which reads object storage", where=address, hint=hint) from error
     endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL") or ""
-    options = {**_OPTIONS, "allow_http": address.scheme == "s3" and endpoint.startswith("http://")}
-    once = {"max_retries": 0, "retry_timeout": timedelta(seconds=30)}  # `Attempts` counts for all of them
+    options: ClientConfig = {**_OPTIONS, "allow_http": address.scheme == "s3" and endpoint.startswith("http://")}
+    once: RetryConfig = {"max_retries": 0, "retry_timeout": timedelta(seconds=30)}  # `Attempts` counts for all of them
     try:
-        store = from_url(  # type: ignore[call-overload]
+        store = from_url(
             f"{address.scheme}://{address.bucket}",
             client_options=options,
             retry_config=once,

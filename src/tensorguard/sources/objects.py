@@ -4,6 +4,7 @@ import contextlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from tensorguard.errors import InputError, NotFoundError
@@ -13,6 +14,7 @@ from tensorguard.sources.retries import Attempts
 from tensorguard.sources.traffic import TRAFFIC
 
 if TYPE_CHECKING:
+    from obstore import GetOptions
     from obstore.store import ObjectStore
 
 _Result = TypeVar("_Result")
@@ -104,8 +106,10 @@ class Objects:
         import obstore
 
         def get() -> memoryview:
-            wanted = {"range": (start, stop)} | ({"if_match": tag} if tag else {})
-            return memoryview(obstore.get(self._store, self._key(path), options=wanted).bytes())  # type: ignore[arg-type]
+            wanted: GetOptions = {"range": (start, stop)}
+            if tag:
+                wanted["if_match"] = tag
+            return memoryview(obstore.get(self._store, self._key(path), options=wanted).bytes())
 
         found = self._tried(get, path) if stop > start else memoryview(b"")
         TRAFFIC.received(len(found))
@@ -174,9 +178,8 @@ class Objects:
 
         keys = [self._key(path) for path in paths]
         for at in range(0, len(keys), _BATCH):
-            batch = keys[at : at + _BATCH]
             try:
-                self._tried(lambda batch=batch: obstore.delete(self._store, batch), write=True)  # type: ignore[misc]
+                self._tried(partial(obstore.delete, self._store, keys[at : at + _BATCH]), write=True)
             except NotFoundError:
                 continue
 

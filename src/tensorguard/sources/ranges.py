@@ -29,13 +29,16 @@ class RangedFile(ABC):
     """One file; see `Source` and `Distant`.
 
     Attributes:
+        name: What to call it in messages.
+        size: Length in bytes.
+        modified: When it was last changed, in nanoseconds since 1970; 0 if nobody says.
         inside: Where it belongs, if it is a repository's.
     """
 
     inside: "RemotePath | None" = None
 
     def __init__(self, name: str, size: int, modified: int) -> None:
-        self._name, self._size, self._modified = name, size, modified
+        self.name, self.size, self.modified = name, size, modified
         self._begin()
 
     def _begin(self) -> None:
@@ -46,25 +49,10 @@ class RangedFile(ABC):
     def _fetch(self, start: int, stop: int) -> NDArray[np.uint8]:
         """Return a range as it is there now."""
 
-    @property
-    def name(self) -> str:
-        """What to call it in messages."""
-        return self._name
-
-    @property
-    def size(self) -> int:
-        """Length in bytes."""
-        return self._size
-
-    @property
-    def modified(self) -> int:
-        """When it was last changed, in nanoseconds since 1970; 0 if nobody says."""
-        return self._modified
-
     def read_at(self, offset: int, length: int) -> NDArray[np.uint8]:
         """Return exactly `length` bytes from `offset`; see `Source.read_at`."""
-        if offset < 0 or length < 0 or offset + length > self._size:
-            raise InputError(f"bytes {offset} to {offset + length} lie outside its {self._size} bytes", where=self._name)
+        if offset < 0 or length < 0 or offset + length > self.size:
+            raise InputError(f"bytes {offset} to {offset + length} lie outside its {self.size} bytes", where=self.name)
         found, at, end = np.empty(length, np.uint8), offset, offset + length
         while at < end:
             at += KEPT.read(self._number, at, found[at - offset :])
@@ -92,10 +80,10 @@ class RangedFile(ABC):
     def _widened(self, start: int, stop: int) -> tuple[int, int]:
         """Return what to fetch where a range is wanted: more of it at both ends of the file, and where small reads follow each other."""
         self._ahead = min(2 * self._ahead, FIRST_BYTES) if start == self._reached else _AHEAD
-        ahead = FIRST_BYTES if start < FIRST_BYTES or self._size - start <= FIRST_BYTES else self._ahead
-        high = max(stop, min(start + ahead, self._size))
+        ahead = FIRST_BYTES if start < FIRST_BYTES or self.size - start <= FIRST_BYTES else self._ahead
+        high = max(stop, min(start + ahead, self.size))
         self._reached = high
-        low = max(0, self._size - ahead) if self._size - start < ahead else start  # what lies at the end is read backwards
+        low = max(0, self.size - ahead) if self.size - start < ahead else start  # what lies at the end is read backwards
         before, after = KEPT.gaps(self._number, low, start), KEPT.gaps(self._number, start, high)
         if before and before[-1][1] == start:
             start = before[-1][0]

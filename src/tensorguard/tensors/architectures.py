@@ -25,6 +25,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+from typing import Any
 
 _FLAGS = frozenset({"grouped", "linear", "scan", "interleaved", "swapped", "transposed", "stacked", "rotary"})
 _FIELDS = ("{layer}", "{expert}")
@@ -116,13 +117,13 @@ def _tables() -> tuple[Architecture, ...]:
     return tuple(sorted(tables, key=lambda table: (table.depth, table.name)))
 
 
-def _table(name: str, raw: Mapping[str, dict[str, object]]) -> Architecture:
+def _table(name: str, raw: Mapping[str, dict[str, Any]]) -> Architecture:
     chain = [name]
     while parent := raw[chain[-1]].get("extends"):
         chain.append(str(parent))
     words: dict[str, str | None] = {}
     for ancestor in reversed(chain):
-        words.update(raw[ancestor]["tensors"])  # type: ignore[call-overload]
+        words.update(raw[ancestor]["tensors"])
     said = {key: str(value) for ancestor in reversed(chain) for key, value in raw[ancestor].items()}
     stack = said.get("stack", "decoder")
     templates: dict[str, list[Template]] = {}
@@ -133,7 +134,7 @@ def _table(name: str, raw: Mapping[str, dict[str, object]]) -> Architecture:
     for key, same_key in list(templates.items()):
         bias = f"{key.removesuffix('.weight')}.bias" if key.endswith(".weight") else f"{key}_bias"
         templates.setdefault(bias, [_bias_of(template) for template in same_key])
-    types = frozenset(raw[name]["model_types"])  # type: ignore[call-overload]
+    types = frozenset(raw[name]["model_types"])
     return Architecture(
         name,
         types,
@@ -141,7 +142,7 @@ def _table(name: str, raw: Mapping[str, dict[str, object]]) -> Architecture:
         {key: tuple(same) for key, same in templates.items()},
         layer_norm=said.get("norm") == "layer",
         gain_from_one=said.get("gain") == "1 + g",
-        words={other: word for word, others in raw[name].get("words", {}).items() for other in others},  # type: ignore[attr-defined]
+        words={other: word for word, others in raw[name].get("words", {}).items() for other in others},
     )
 
 

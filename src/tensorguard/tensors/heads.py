@@ -1,6 +1,6 @@
 """Head dimensions from the configuration. They are hints: each is checked against the shapes before it is used."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 _NESTED = ("text_config", "llm_config", "language_config", "text_model", "decoder")
@@ -23,7 +23,7 @@ class Heads:
             self._counts = [config.get(f"{name}.attention.head_count")]
             self._dimensions = [config.get(f"{name}.attention.key_length")]
         else:
-            levels = list(_levels(config))
+            levels = list(levels_of(config))
             self._counts = [level[key] for level in levels for key in _COUNTS if key in level]
             self._dimensions = [level[key] for level in levels for key in _DIMENSIONS if key in level]
 
@@ -42,13 +42,13 @@ class Heads:
 
 def model_types(config: Mapping[str, Any]) -> frozenset[str]:
     """Return every name that a configuration gives the architecture, nested ones included."""
-    named = [level.get("model_type") for level in _levels(config)] + [config.get("general.architecture")]
+    named = [level.get("model_type") for level in levels_of(config)] + [config.get("general.architecture")]
     return frozenset(name for name in named if isinstance(name, str))
 
 
-def _levels(config: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    """Yield the language model's own part of a configuration first, then the whole."""
-    for key in _NESTED:
+def levels_of(config: Mapping[str, Any], nested: Sequence[str] = _NESTED) -> Iterator[Mapping[str, Any]]:
+    """Yield the language model's own part of a configuration first, which may lie under one of some keys, then the whole."""
+    for key in nested:
         inner = config.get(key)
         if isinstance(inner, Mapping):
             yield inner

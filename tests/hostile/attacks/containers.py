@@ -9,23 +9,10 @@ from pathlib import Path
 from hostile.attacks.attack import Attack, Make, inspected
 from support.containers import gguf_bytes, gguf_tensor, pair, safetensors_bytes
 from support.hostile import GGUF, SAFETENSORS
+from support.protobuf import field, nested_graphs, varint
 from support.torch_files import archive_bytes, running, state, tensor, text
 
 ORDERED = b"ccollections\nOrderedDict\n"
-
-
-def varint(value: int) -> bytes:
-    out = b""
-    while value > 0x7F:
-        out, value = out + bytes([value & 0x7F | 0x80]), value >> 7
-    return out + bytes([value])
-
-
-def field(number: int, content: bytes | int) -> bytes:
-    """One field of a protocol buffer."""
-    if isinstance(content, int):
-        return varint(number << 3) + varint(content)
-    return varint(number << 3 | 2) + varint(len(content)) + content
 
 
 def onnx_tensor(*fields: bytes, dims: tuple[int, ...] = (2, 2), kind: int = 1, name: bytes = b"a.weight") -> bytes:
@@ -71,13 +58,6 @@ def claiming(what: bytes, at: int, value: int) -> bytes:
     begin = raw.find(what)
     raw[begin + at : begin + at + 4] = struct.pack("<I", value)
     return bytes(raw)
-
-
-def nested_graphs(depth: int) -> bytes:
-    graph = b""
-    for _ in range(depth):
-        graph = field(1, field(5, field(6, graph)))
-    return graph
 
 
 def sparse(name: str, head: bytes, size: int) -> Make:

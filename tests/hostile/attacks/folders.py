@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from hostile.attacks.attack import Attack, Make, folder_of
-from hostile.attacks.containers import field, onnx_model, onnx_tensor, varint
+from hostile.attacks.containers import onnx_model, onnx_tensor
 from support.archives import added, in_memory
 from support.checkpoints import llama, save
 from support.containers import entry, safetensors_bytes, save_model
+from support.protobuf import field, varint
 
 ONE = safetensors_bytes({"a": entry("F32", [2, 2], 0, 16)}, bytes(16))
 SECRET = b"root:x:0:0\n"

@@ -1,11 +1,12 @@
 """Compare two models value by value, both streamed."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from tensorguard.engines.base import Engine
+from tensorguard.engines.batches import batches
 from tensorguard.fingerprint.usable import require_finite
 from tensorguard.lineage.deep.base import Deep, TensorComparison
 from tensorguard.lineage.deep.basis import Embeddings
@@ -67,7 +68,7 @@ def deep_compare(
     pairs += moved
     progress.start("compare", sum(pair.shape[0] * pair.shape[1] for pair in pairs), "elements")
     try:
-        found = [each for batch in _batches(pairs) for each in _compare(batch, probes, engine, progress)]
+        found = [each for batch in batches(pairs, _cost, _BATCH_BYTES) for each in _compare(batch, probes, engine, progress)]
     finally:
         progress.finish("compare")
     hidden = {
@@ -83,18 +84,8 @@ def deep_compare(
     return summarise(found, left[0], left[1], recovery)
 
 
-def _batches(pairs: Sequence[Pair]) -> Iterator[list[Pair]]:
-    batch: list[Pair] = []
-    held = 0
-    for pair in pairs:
-        cost = 8 * pair.shape[1] * (SKETCH + 3) + 24 * pair.rows
-        if batch and held + cost > _BATCH_BYTES:
-            yield batch
-            batch, held = [], 0
-        batch.append(pair)
-        held += cost
-    if batch:
-        yield batch
+def _cost(pair: Pair) -> int:
+    return 8 * pair.shape[1] * (SKETCH + 3) + 24 * pair.rows
 
 
 def _compare(pairs: list[Pair], key: Key, engine: Engine, progress: Progress) -> list[TensorComparison]:

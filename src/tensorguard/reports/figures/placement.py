@@ -50,8 +50,7 @@ def place_labels(axes: Axes, labels: Sequence[Label], points: NDArray[np.float64
     """
     figure = axes.figure
     unit = figure.dpi / 72.0
-    renderer = figure.canvas.get_renderer()  # type: ignore[attr-defined]
-    frame = axes.get_window_extent(renderer)
+    frame = axes.get_window_extent()
     limits = np.array([frame.x0, frame.y0, frame.x1, frame.y1])
     marks = axes.transData.transform(points)
     reserved = radii[:, None] * unit
@@ -59,7 +58,7 @@ def place_labels(axes: Axes, labels: Sequence[Label], points: NDArray[np.float64
     lines = np.empty((0, 4))
     for label in labels:
         text = axes.text(0, 0, label.text, fontsize=label.size, color=label.colour, weight=label.weight, zorder=5)
-        extent = text.get_window_extent(renderer)
+        extent = text.get_window_extent()
         anchor = axes.transData.transform(label.point)
         boxes, reach = _candidates(
             anchor, label.clearance, extent.width + 2 * _GAP * unit, extent.height + 2 * _GAP * unit, unit
