@@ -172,7 +172,9 @@ def test_every_answer_is_guarded(client: Client) -> None:
         assert not [name for name in answer.headers if name.startswith("access-control-")]
 
 
-def test_a_fault_of_ours_tells_nothing(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_fault_of_ours_tells_nothing_but_the_log(
+    client: Client, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     def fails(*_: object) -> None:
         raise RuntimeError("a secret")
 
@@ -181,6 +183,7 @@ def test_a_fault_of_ours_tells_nothing(client: Client, monkeypatch: pytest.Monke
     assert answer.status_code == 500
     assert error_kind(answer) == "fault"
     assert "secret" not in answer.text
+    assert caplog.text.count("RuntimeError: a secret") == 1
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from support.paper import families
-from tensorguard.errors import TensorGuardError, UsageError
+from tensorguard.errors import InputError, TensorGuardError, UsageError
 from tensorguard.family.classify import classify
 from tensorguard.family.clustering import cluster, load_clustering, save_clustering
 from tensorguard.family.labels import load_labels
@@ -66,8 +66,12 @@ def test_any_bytes_are_read_or_refused_in_one_way(tmp_path: Path, content: bytes
     path = tmp_path / "x.json"
     path.write_bytes(content)
     for load in (load_features, load_labels, load_clustering):
-        with contextlib.suppress(TensorGuardError):
+        blamed = str(path)
+        try:
             load(path)  # type: ignore[operator]
+        except InputError as error:
+            blamed = error.where
+        assert blamed == str(path)
 
 
 @QUIET

@@ -80,6 +80,7 @@ def test_vocabulary_that_grew(tmp_path: Path) -> None:
     tuned.save_pretrained(tmp_path / "adapter", save_embedding_layers=True)
     model = adapted(open_checkpoint(base), read_adapter(tmp_path / "adapter"))
     expected = tuned.merge_and_unload().state_dict()
+    assert {tensor.name: tensor.shape[0] for tensor in model.tensors}["model.embed_tokens.weight"] == 72
     for tensor in model.tensors:
         np.testing.assert_allclose(whole(tensor), expected[tensor.name].numpy(), rtol=1e-5, atol=1e-6)
 

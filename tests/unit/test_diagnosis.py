@@ -2,6 +2,7 @@
 
 import errno
 import os
+import tomllib
 from dataclasses import replace
 from pathlib import Path
 

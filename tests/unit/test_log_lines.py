@@ -155,13 +155,18 @@ def test_what_is_printed_on_stderr_is_lines_and_stderr_comes_back(monkeypatch: p
 
 
 def test_a_log_that_cannot_be_written_ends_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    lost: list[str] = []
+
     class Full(io.StringIO):
         def write(self, text: str) -> int:
+            lost.append(text)
             raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(sys, "stderr", Full())
     with Log("json", None).kept():
-        tell("note", name="lost")
+        tell("note", name="first")
+        tell("note", name="second")
+    assert [one(lines(text), "note")["name"] for text in lost] == ["first", "second"]
 
 
 def test_a_file_that_is_moved_away_is_made_anew(tmp_path: Path) -> None:

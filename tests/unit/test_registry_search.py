@@ -219,7 +219,9 @@ def test_an_index_full_of_lies_names_nobody_who_is_not_there(registry: Registry,
     raw = path.read_bytes()
     path.write_bytes(np.random.default_rng(0).bytes(len(raw) - true) + raw[len(raw) - true :])
     with Registry(registry.folder) as again:
-        for hit in again.search_by("public", vectors["1-0"], (), 10):
+        hits = again.search_by("public", vectors["1-0"], (), 10)
+        assert len(hits) == 10
+        for hit in hits:
             assert hit.similarity == pytest.approx(float(vectors[hit.entry.name]["fixed"] @ vectors["1-0"]["fixed"]), abs=1e-3)
 
 

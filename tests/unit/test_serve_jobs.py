@@ -186,7 +186,7 @@ def test_no_result_is_lost_when_the_clock_is_set() -> None:
     ("error", "kind"),
     [(InputError("bad\x1b[31m", where="x"), "input"), (OSError(28, "full"), "resource"), (KeyError("secret"), "fault")],
 )
-def test_a_failed_job_says_why_and_the_next_one_runs(error: Exception, kind: str) -> None:
+def test_a_failed_job_says_why_and_the_next_one_runs(error: Exception, kind: str, caplog: pytest.LogCaptureFixture) -> None:
     def fails(_: Listener) -> Document:
         raise error
 
@@ -196,6 +196,7 @@ def test_a_failed_job_says_why_and_the_next_one_runs(error: Exception, kind: str
         assert state.error is not None
         assert state.error.kind == kind
         assert "secret" not in state.error.message
+        assert ("secret" in caplog.text) == (kind == "fault")
         assert "\x1b" not in state.error.message
         assert over(jobs, jobs.add("scan", "y", lambda _: document()).id).status == "done"
 

@@ -139,7 +139,7 @@ def _quietly(job: Job, work: Callable[..., _Found], *arguments: object) -> _Foun
     """Do something for one model; whatever is wrong, the others go on."""
     try:
         return work(*arguments)
-    except Exception as error:
+    except Exception as error:  # a fault of ours included; see `as_error` for what is told of it
         return Added(job.given, "failed", error=as_error(error, job.place))
 
 

@@ -168,7 +168,7 @@ def _quietly(model: Listed, threads: int, *, folder: OutputFolder, settings: Set
     started = time.perf_counter()
     try:
         return _one(model, threads, folder, settings, force, Silent())
-    except Exception as error:  # one bad model never stops the rest, a fault of ours included
+    except Exception as error:  # a fault of ours included; see `as_error` for what is told of it
         failure = as_error(error, model.place)
     return FingerprintOutcome(utf8(model.place), "failed", error=failure, seconds=time.perf_counter() - started)
 

@@ -221,5 +221,5 @@ def _run(
     try:
         with threadpool_limits(1, user_api="blas"):
             return function(item, threads), None
-    except Exception as error:
+    except Exception as error:  # told where results are taken
         return None, portable(error)

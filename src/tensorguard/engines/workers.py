@@ -46,7 +46,7 @@ def _answer(function: Callable[[Any, int], Any], item: object, threads: int) -> 
     try:
         with threadpool_limits(1, user_api="blas"):
             return pickle.dumps((function(item, threads), None))
-    except Exception as error:
+    except Exception as error:  # told where results are taken
         return pickle.dumps((None, portable(error)))
     except SystemExit:
         os._exit(INTERRUPTED)
@@ -56,7 +56,7 @@ def portable(error: Exception) -> Exception:
     """Return an error that another process can unpickle: this one, or one that says the same."""
     try:
         pickle.loads(pickle.dumps(error))  # noqa: S301 - what was pickled here
-    except Exception:
+    except Exception:  # pickling runs code of the error's own class, which may raise whatever it likes
         return RuntimeError(f"{type(error).__name__}: {error}")
     return error
 

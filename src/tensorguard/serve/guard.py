@@ -6,8 +6,6 @@ name that it has bound to our address (DNS rebinding), the Origin and Sec-Fetch-
 """
 
 import asyncio
-import logging
-import os
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from http.cookies import CookieError, SimpleCookie
 from typing import Any
@@ -37,7 +35,6 @@ _READING = frozenset({"GET", "HEAD"})
 _METHODS = _READING | {"POST", "DELETE"}
 _SAME = frozenset({"same-origin", "none"})
 """Sec-Fetch-Site of our own page, and of a user who typed the address."""
-_log = logging.getLogger(__name__)
 
 
 class Guard:
@@ -61,9 +58,8 @@ class Guard:
             await self._app(scope, receive, answer)
         except TensorGuardError as error:
             await answer.refuse(error)
-        except Exception:
-            if os.environ.get("TENSORGUARD_DEBUG"):
-                _log.exception("a request failed")
+        except Exception:  # a fault of ours: its request fails, and the server goes on
+            problems.log_fault("a request failed")
             await answer.refuse(problems.unexpected())
 
     def _admit(self, scope: Scope) -> None:

@@ -1,8 +1,6 @@
 """Scans and checks one after the other: a bounded queue, and the results of the last ones, in memory only."""
 
 import contextlib
-import logging
-import os
 import secrets
 import threading
 import time
@@ -29,7 +27,6 @@ MAX_AGE = 24 * 3600.0
 Work = Callable[[Listener], Document]
 Over = Callable[[JobState, float | None], None]
 """Told of a job that is over, and of how many seconds it ran; must be quick."""
-_log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True, eq=False)
@@ -177,9 +174,8 @@ class Jobs:
             job.error = error
         except (OSError, MemoryError) as error:
             job.error = ResourceError(f"the system refuses: {error}")
-        except Exception:
-            if os.environ.get("TENSORGUARD_DEBUG"):
-                _log.exception("a job failed")
+        except Exception:  # a fault of ours: its job fails, and the next one runs
+            problems.log_fault("a job failed")
             job.error = problems.unexpected()
         else:
             job.report = report

@@ -1,9 +1,13 @@
 """Errors as the API tells them: `{"error": {kind, message, where, hint}}` and a fitting status (RFC 9110, section 15)."""
 
 import json
+import logging
+import os
 from collections.abc import Mapping
 
 from tensorguard.errors import InputError, NotFoundError, PartialError, ResourceError, TensorGuardError, UsageError, quote
+
+_log = logging.getLogger(__name__)
 
 _STATUSES: Mapping[type[TensorGuardError], int] = {
     UsageError: 400,
@@ -57,3 +61,9 @@ def headers(error: TensorGuardError) -> dict[str, str]:
 def unexpected() -> TensorGuardError:
     """Return the error that stands for a fault of ours, which says nothing of its inside."""
     return TensorGuardError("this is a fault of TensorGuard", hint="start it with TENSORGUARD_DEBUG=1 to see where")
+
+
+def log_fault(what: str) -> None:
+    """Log the fault of ours that is being dealt with, whole, where a log is kept; on stderr with TENSORGUARD_DEBUG alone."""
+    if os.environ.get("TENSORGUARD_DEBUG") or logging.getLogger().hasHandlers():
+        _log.exception(what)
