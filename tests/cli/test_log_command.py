@@ -93,6 +93,10 @@ def test_a_log_file_leaves_stderr_to_people(cli: CommandLine, tmp_path: Path) ->
     refused = cli("fingerprint", tmp_path / "none", "--log-file", tmp_path / "none" / "log")
     assert refused.code == 6
     assert "the log cannot be written" in refused.err
+    assert refused.err.count("\n") == 1
+    unserved = cli("fingerprint", tmp_path / "none", "--metrics-file", tmp_path / "none" / "m.prom")
+    assert unserved.code == 6
+    assert unserved.err.count("\n") == 2  # and no event's bare name
 
 
 def test_words_for_people(cli: CommandLine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -83,9 +83,52 @@ def test_no_model_at_all(cli: CommandLine, tmp_path: Path) -> None:
 
 
 def test_a_model_given_twice_counts_once(cli: CommandLine, models: Path, tmp_path: Path) -> None:
-    answer = cli("fingerprint", models / "llama", models / "llama", "-o", tmp_path)
+    answer = cli("fingerprint", models / "llama", f"{models}/./llama/", models / "llama", "-o", tmp_path)
     assert answer.code == 0
     assert "1 model: 1 done" in answer.out
+
+
+def test_one_that_cannot_be_looked_at_does_not_stop_the_rest(cli: CommandLine, models: Path, tmp_path: Path) -> None:
+    strange = tmp_path / ("x" * 300)  # the system refuses the name, as it refuses a folder without permission
+    for base in ((), ("--base", models / "llama")):
+        answer = cli("fingerprint", models / "llama", strange, "-o", tmp_path / "out", "--workers", "1", *base)
+        assert answer.code == 5
+        assert "cannot be read" in answer.words()
+    assert cli("fingerprint", strange, "-o", tmp_path / "out").code == 3
+    answer = cli("registry", "add", strange, models / "llama", "--registry", tmp_path / "known")
+    assert answer.code == 5
+    assert "1 failed, 1 added" in answer.words()
+
+
+def test_fingerprints_beside_models_are_no_models(cli: CommandLine, tmp_path: Path) -> None:
+    save(tmp_path / "m", llama())
+    for _ in range(2):
+        answer = cli("fingerprint", "--below", tmp_path, "-o", tmp_path)
+        assert answer.code == 0
+    assert "1 model: 1 finished before" in answer.words()
+    assert cli("fingerprint", tmp_path / "m", "-o", tmp_path / "m").code == 0
+    assert cli("inspect", tmp_path / "m", "--json").json()["notices"] == []
+    assert "no model file" in cli("inspect", tmp_path).err
+
+
+def test_what_was_not_reached_stays_in_the_list_that_is_rewritten(
+    cli: CommandLine, models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tensorguard.api.faults import Alike
+
+    listed = tmp_path / "list"
+    listed.write_text(f"{models / 'llama'}\n{models / 'bert'}\n")
+    before = listed.read_text()
+
+    def interrupted(*arguments: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Alike, "note", interrupted)  # when the first is over
+    command = ("fingerprint", "--from", listed, "-o", tmp_path / "out", "--workers", "1", "--failures")
+    assert cli(*command, listed).code == 130
+    assert listed.read_text() == before
+    assert cli(*command, tmp_path / "failed").code == 130
+    assert (tmp_path / "failed").read_text() == ""
 
 
 def children(process: int) -> set[int]:

@@ -268,3 +268,24 @@ def test_without_obstore_it_is_said_how_to_get_it(cli: CommandLine, monkeypatch:
     answer = cli("inspect", "s3://another-bucket/model")
     assert answer.code == 6
     assert "pip install 'tensorguard-llm[object]'" in answer.err
+
+
+def test_only_results_and_registries_are_written_there(
+    storage: Storage, cli: CommandLine, models: Path, tmp_path: Path
+) -> None:
+    for command in (
+        ("merge", models / "llama", "-o", "s3://bucket/merged.safetensors"),
+        ("inspect", models / "llama", "-o", "html=s3://bucket/page.html"),
+    ):
+        answer = cli(*command)
+        assert answer.code == 2
+        assert "'s3://bucket" in answer.err
+    assert not (tmp_path / "s3:").exists()
+
+
+def test_registries_there_are_told_apart_by_their_whole_address(storage: Storage, cli: CommandLine, prints: Path) -> None:
+    for place in ("s3://bucket/a", "s3://bucket/b"):
+        assert cli("registry", "add", next(prints.glob("*.tgfp")), "--registry", place).code == 0
+    answer = cli("registry", "diff", "s3://bucket/a", "s3://bucket/b", "--json").json()
+    assert [each["model"] for each in answer["inputs"]] == ["s3://bucket/a", "s3://bucket/b"]
+    assert answer["result"]["same"] == 1

@@ -34,6 +34,16 @@ def test_a_signal_ends_it_with_its_code_and_nothing_stays(
     assert [path.name for path in tmp_path.iterdir()] == ["token"]
 
 
+def test_nonsense_fills_no_terminal(folder: Path) -> None:
+    with serving(folder) as server:
+        port = int(server.origin.rpartition(":")[2])
+        for raw in (b"nonsense\r\n\r\n", b"GET / HTTP/1.1\r\nHost: evil\r\n\r\n"):
+            with socket.create_connection(("127.0.0.1", port), timeout=20) as connection:
+                connection.sendall(raw)
+                assert connection.recv(100).startswith(b"HTTP/1.1 4")
+        assert server.stopped() == (143, "")
+
+
 def test_headers_that_never_end_are_refused(folder: Path) -> None:
     with serving(folder) as server:
         port = int(server.origin.rpartition(":")[2])

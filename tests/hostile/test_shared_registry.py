@@ -18,6 +18,7 @@ from support.known import known
 from support.shared import in_folder, in_memory, opened, row, said
 from tensorguard.errors import InputError, NotFoundError, TensorGuardError
 from tensorguard.limits import MAX_CHANGES_BYTES
+from tensorguard.registry import changes, mirror
 from tensorguard.registry.changes import SCHEMA, added, packed
 from tensorguard.registry.entry import Facts
 from tensorguard.registry.objects import MARKER, Shared
@@ -85,6 +86,23 @@ def test_an_object_that_cannot_be_read_is_left_out_and_named(what: str, tmp_path
     with opened(objects, tmp_path / "second") as registry:
         assert len(registry.notices) == 1  # it is not read again, and said again
         assert len(list(registry.entries())) == 4
+
+
+def test_what_a_newer_version_put_there_is_read_once_this_one_is_as_new(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    objects = in_memory()
+    with opened(objects, tmp_path / "mirror") as registry:
+        registry.insert([row("sound")])
+    name, raw = BAD["a newer schema"]
+    objects.put(f"log/{name}", raw)
+    with opened(objects, tmp_path / "mirror") as registry:
+        assert len(registry.notices) == 1
+    monkeypatch.setattr(changes, "SCHEMA", f"{SCHEMA[:-1]}2")
+    monkeypatch.setattr(mirror, "__version__", "a later one")
+    with opened(objects, tmp_path / "mirror") as registry:
+        assert registry.notices == ()
+        assert [entry.name for entry in registry.entries()] == ["good", "sound"]
 
 
 @pytest.mark.parametrize(

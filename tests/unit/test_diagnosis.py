@@ -210,6 +210,14 @@ def test_what_bounds_it_comes_first() -> None:
     assert told(replace(DISK, cold=2e8))["what it waits for"].level == "slow"
 
 
+def test_of_a_small_model_nothing_is_said_that_its_start_decides() -> None:
+    size = replace(SIZES[0], parameters=10**6, chosen=10**5, blocks=2, bytes=2 * 10**6)
+    found = forecast(size, WORK.sweep, WORK.sixteen, DISK, "product")
+    first = findings(MACHINE, WORK, shares(WORK), DISK, NO_CARD, found, ())[0]
+    assert "its own start" in first.says
+    assert first.change == ""
+
+
 @pytest.mark.parametrize(
     ("what", "says", "how"),
     [

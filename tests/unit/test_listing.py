@@ -17,6 +17,11 @@ def test_what_is_written_is_read_again(tmp_path: Path) -> None:
     assert read_list(str(tmp_path / "list")) == [Listed(" a b "), Listed("./#c", "of it"), *models[2:]]
 
 
+def test_a_list_may_begin_with_a_mark_of_utf8(tmp_path: Path) -> None:
+    (tmp_path / "list").write_bytes(b"\xef\xbb\xbf# ours\r\na\r\n")
+    assert read_list(str(tmp_path / "list")) == [Listed("a")]
+
+
 def test_several_models_in_one_folder_are_told_apart(tmp_path: Path) -> None:
     for name in ("q4", "q8"):
         save_gguf(tmp_path / "org" / "many" / f"{name}.gguf", llama(), "llama")

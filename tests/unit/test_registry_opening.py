@@ -127,7 +127,7 @@ def test_what_was_killed_while_it_was_made_can_be_made(tmp_path: Path) -> None:
     folder = tmp_path / "known"
     (folder / "fingerprints").mkdir(parents=True)
     (folder / DATABASE).touch()
-    with pytest.raises(InputError):
+    with pytest.raises(NotFoundError, match="no registry yet"):  # or is being made just now
         Registry(folder)
     with Registry(made(folder)) as registry:
         assert registry.count() == 1

@@ -14,6 +14,9 @@ from tensorguard.sources.traffic import TRAFFIC
 if TYPE_CHECKING:
     from rich.progress import Progress, Task, TaskID
 
+_WORTH_TELLING = 5_000
+"""Bytes over the network: fewer, such as a shared registry's list of changes, would be told as 0.00 MB."""
+
 
 class _Bars:
     """Shows every task that reports as a bar, and what models are under way where there are many."""
@@ -81,5 +84,5 @@ def progress(*, quiet: bool = False) -> Iterator[Listener]:
 def tell_traffic(*, quiet: bool = False) -> None:
     """Say how much was read over the network, if anything was."""
     read, offered = TRAFFIC.read, TRAFFIC.offered
-    if read and not quiet:
+    if read >= _WORTH_TELLING and not quiet:
         print(f"read over the network: {read / 1e6:.2f} MB of files that hold {offered / 1e6:.2f} MB", file=sys.stderr)

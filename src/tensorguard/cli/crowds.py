@@ -24,7 +24,7 @@ ADDRESS = typer.Option(
     help="Of the Ray cluster; `local` for one of its own here.",
     show_default="RAY_ADDRESS, or one that runs here",
 )
-MEMORY = typer.Option(None, min=0.1, help="GB that processes may take together.", show_default="half of what is free")
+MEMORY = typer.Option(None, min=0.1, max=1e6, help="GB that processes may take together.", show_default="half of what is free")
 
 
 def listed(models: list[str], file: str | None, folders: list[Path]) -> "list[str | Path | Listed]":

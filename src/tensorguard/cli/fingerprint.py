@@ -91,6 +91,8 @@ def fingerprint(
             ):
                 outcomes.append(outcome)  # noqa: PERF402 - those that are done stay when it is interrupted
     except (KeyboardInterrupt, ResourceError):
+        if failures is not None and from_ is not None and failures.absolute() == Path(from_).absolute():
+            failures = None  # what was not reached is in that list alone
         if outcomes:
             tell()
         raise

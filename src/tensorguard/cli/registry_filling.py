@@ -195,7 +195,9 @@ def _judge(outcomes: Sequence["Added"], *, remote: bool) -> None:
         raise failed[0].error
     left = failed + missing if remote else failed
     if left:
-        raise PartialError(f"{len(left)} of {len(outcomes)} models are not in the registry", hint="the list above says why")
+        raise PartialError(
+            f"{len(failed + missing)} of {len(outcomes)} models are not in the registry", hint="the list above says why"
+        )
 
 
 def _require_sound(facts: "Facts") -> None:

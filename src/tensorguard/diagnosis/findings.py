@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 
 from tensorguard.diagnosis.base import Bound, Card, Disk, Finding, Forecast, Level, Machine, Store, Work
+from tensorguard.diagnosis.forecast import BEGINNING
 
 _OLD_KERNELS = frozenset(
     {"prescott", "core2", "nehalem", "penryn", "athlon", "opteron", "opteron_sse3", "barcelona", "bobcat", "generic", "armv8"}
@@ -54,6 +55,9 @@ def findings(
 
 
 def _bound(machine: Machine, work: Work, shares: Mapping[Bound, float], disk: Disk, forecast: Forecast) -> Finding:
+    if forecast.bytes / forecast.rate < 2 * BEGINNING:
+        says = f"its own start, which takes about {BEGINNING:.0f} s whatever the model: this one is small"
+        return Finding("good", "what it waits for", says, "")
     speed = f"{forecast.rate / 1e9:.2f} GB/s"
     could = work.sweep.all / 1e9
     if forecast.bound == "disk":

@@ -8,7 +8,7 @@ from tensorguard.tensors.base import Stored, extent
 from tensorguard.tensors.selection import select
 from tensorguard.tensors.view import View
 
-_BEGINNING, _BLOCK = 1.0, 0.01
+BEGINNING, _BLOCK = 1.0, 0.01
 """Seconds of every fingerprint, and of every block, however small: starting Python, vocabularies, operators, unit tables."""
 
 _PER_CATEGORY = 3
@@ -67,8 +67,8 @@ def forecast(size: Size, sweep: Rate, sixteen: Rate, disk: Disk, largest: Bound)
         disk: How fast its files come.
         largest: What takes most of the processors' time.
     """
-    warm = _BEGINNING + size.blocks * _BLOCK + 2 * size.parameters / sweep.all + 2 * size.chosen / sixteen.all
-    reading = _BEGINNING + size.bytes / disk.cold if disk.cold else None
+    warm = BEGINNING + size.blocks * _BLOCK + 2 * size.parameters / sweep.all + 2 * size.chosen / sixteen.all
+    reading = BEGINNING + size.bytes / disk.cold if disk.cold else None
     cold = None if reading is None else max(warm, reading)
     taken = warm if cold is None else cold
     bound: Bound = "disk" if reading is not None and reading > warm else largest

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from tensorguard.errors import ResourceError, UsageError
+from tensorguard.sources.object_names import object_address
 
 _NAMELESS = getattr(os, "O_TMPFILE", 0)
 _DESCRIPTORS = Path("/proc/self/fd")
@@ -43,8 +44,10 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
     one path at once, each writes a whole file of its own, and the last to end has its place. A device or a pipe is written to as it is.
 
     Raises:
+        UsageError: It is in object storage.
         ResourceError: The folder cannot be written, or the disk is full.
     """
+    _require_here(path)
     try:
         if _is_stream(path):
             with path.open("ab") as file:
@@ -83,9 +86,10 @@ def make_folder(path: Path) -> None:
     """Make a folder for output, and those above it; one that is there already is kept.
 
     Raises:
-        UsageError: A file is in its place.
+        UsageError: A file is in its place, or it is in object storage.
         ResourceError: It cannot be made.
     """
+    _require_here(path)
     if path.exists() and not path.is_dir():
         raise UsageError("the output is not a folder", where=path)
     try:
@@ -102,6 +106,14 @@ def sync_folder(folder: Path) -> None:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+
+
+def _require_here(path: Path) -> None:
+    """Refuse an address in object storage, which would become folders called `s3:` on this machine."""
+    address = object_address(path)
+    if address is not None:
+        hint = "give a file or folder of this machine"
+        raise UsageError("only fingerprints and registries are written to object storage", where=address, hint=hint)
 
 
 class _Part:

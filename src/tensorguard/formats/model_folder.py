@@ -16,6 +16,9 @@ _PREFERRED = (("safetensors", "gguf"), ("pytorch",), ("onnx",))
 _TRAINING = ("optimizer", "scheduler", "scaler", "training_args", "rng_state", "random_states")
 """How files of torch.save begin that a trainer leaves beside a model."""
 
+_FINGERPRINT = ".tgfp"
+"""How our own files end: safetensors, too, and no model. They may well be written beside the models."""
+
 _LEFT_OUT = ("adapter_", ".")
 """How files begin that are no model's: an adapter's, hidden ones, half-written ones."""
 
@@ -88,6 +91,8 @@ def _is_broken(path: Location) -> bool:
 
 def _container(path: Location) -> str:
     """Return the container of a model's file or index; empty if it is neither."""
+    if path.suffix == _FINGERPRINT:
+        return ""
     if path.name.endswith(SUFFIXES):
         return "safetensors" if path.name.endswith(SUFFIXES[0]) else "pytorch"
     container = container_of(path)

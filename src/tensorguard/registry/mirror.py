@@ -12,6 +12,7 @@ from tensorguard.registry import rows
 from tensorguard.registry.adding import Addition
 from tensorguard.registry.changes import Dated
 from tensorguard.registry.database import Database
+from tensorguard.version import __version__
 
 FRESH_SECONDS = 30.0
 """What is read was true at some time in so many seconds before."""
@@ -20,6 +21,7 @@ _MAKE = (
     "CREATE TABLE IF NOT EXISTS shared (identity TEXT NOT NULL)",
     "CREATE TABLE IF NOT EXISTS change (name TEXT, key TEXT, stamp TEXT NOT NULL, PRIMARY KEY (name, key)) WITHOUT ROWID",
     "CREATE TABLE IF NOT EXISTS seen (object TEXT PRIMARY KEY, size INTEGER NOT NULL, fault TEXT NOT NULL) WITHOUT ROWID",
+    "CREATE TABLE IF NOT EXISTS reader (version TEXT NOT NULL)",
 )
 
 
@@ -76,6 +78,10 @@ def prepare(connection: sqlite3.Connection, identity: str) -> bool:
     found = connection.execute("SELECT identity FROM shared").fetchone()
     if found is None:
         connection.execute("INSERT INTO shared VALUES (?)", (identity,))
+    if connection.execute("SELECT version FROM reader").fetchone() != (__version__,):
+        connection.execute("DELETE FROM seen WHERE fault != ''")  # what another version could not read, this one may
+        connection.execute("DELETE FROM reader")
+        connection.execute("INSERT INTO reader VALUES (?)", (__version__,))
     return found is None or found == (identity,)
 
 
