@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import time
@@ -16,9 +17,19 @@ from support.commands import PROGRAM, CommandLine, check, program
 COMMANDS = ("fingerprint", "compare", "tree", "parents", "cluster", "classify", "sensitivity", "merge", "inspect")
 
 
-def test_every_form_of_report(cli: CommandLine, fingerprints: Path, tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def few(fingerprints: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The fingerprints of three models."""
+    folder = tmp_path_factory.mktemp("few")
+    for name in ("bert", "llama", "vicuna"):
+        for end in (".tgfp", "_features.json"):
+            shutil.copy(fingerprints / f"{name}{end}", folder)
+    return folder
+
+
+def test_every_form_of_report(cli: CommandLine, few: Path, tmp_path: Path) -> None:
     forms = ("table", "json", "html", "png", "svg")
-    answer = cli("compare", fingerprints, *(word for form in forms for word in ("-o", f"{form}={tmp_path / f'r.{form}'}")))
+    answer = cli("compare", few, *(word for form in forms for word in ("-o", f"{form}={tmp_path / f'r.{form}'}")))
     assert (answer.code, answer.out, answer.err) == (0, "", "")
     more = ["r-distances.png", "r-distances.svg"]  # pictures after the first
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted([*more, *(f"r.{form}" for form in forms)])
@@ -27,16 +38,16 @@ def test_every_form_of_report(cli: CommandLine, fingerprints: Path, tmp_path: Pa
     assert (tmp_path / "r.png").read_bytes().startswith(b"\x89PNG")
     assert (tmp_path / "r.svg").read_bytes().startswith(b"<svg")
     assert "nearest neighbour" in " ".join((tmp_path / "r.table").read_text().split())
-    printed = cli("compare", fingerprints, "-o", "json").out
-    assert printed == cli("compare", fingerprints, "--json").out == (tmp_path / "r.json").read_text()
+    printed = cli("compare", few, "-o", "json").out
+    assert printed == cli("compare", few, "--json").out == (tmp_path / "r.json").read_text()
 
 
 @pytest.mark.parametrize(
     "reports",
     [["-o", "json", "-o", "table"], ["--json", "-o", "html"], ["-o", "png"], ["-o", "pdf=x"], ["-o", "svg="], ["-o", ""]],
 )
-def test_reports_that_cannot_be_made(cli: CommandLine, fingerprints: Path, reports: list[str]) -> None:
-    answer = cli("compare", fingerprints, *reports)
+def test_reports_that_cannot_be_made(cli: CommandLine, few: Path, reports: list[str]) -> None:
+    answer = cli("compare", few, *reports)
     assert (answer.code, answer.out) == (2, "")
     assert answer.err.startswith(("tensorguard: error:", '{"error"'))
 
@@ -53,17 +64,17 @@ def test_an_unknown_form_is_refused_before_any_work(cli: CommandLine, tmp_path: 
     assert answer.code == 2, "not 4: the models were not even looked for"
 
 
-def test_reports_that_cannot_be_written(cli: CommandLine, fingerprints: Path, tmp_path: Path) -> None:
+def test_reports_that_cannot_be_written(cli: CommandLine, few: Path, tmp_path: Path) -> None:
     for form in ("json", "html", "png", "table"):
-        answer = cli("compare", fingerprints, "-o", f"{form}={tmp_path / 'none' / 'r'}")
+        answer = cli("compare", few, "-o", f"{form}={tmp_path / 'none' / 'r'}")
         assert (answer.code, answer.out) == (6, "")
         assert answer.err.startswith("tensorguard: error: cannot be written")
 
 
-def test_equal_input_gives_equal_bytes(cli: CommandLine, models: Path, fingerprints: Path, tmp_path: Path) -> None:
+def test_equal_input_gives_equal_bytes(cli: CommandLine, models: Path, few: Path, tmp_path: Path) -> None:
     commands = (
-        ["compare", fingerprints],
-        ["cluster", fingerprints, "--bases", "llama,bert"],
+        ["compare", few],
+        ["cluster", few, "--bases", "llama,bert"],
         ["inspect", models / "bert"],
         ["sensitivity", models / "gpt2", "--repeats", "2", "--workers", "2"],
     )
@@ -77,7 +88,7 @@ def test_equal_input_gives_equal_bytes(cli: CommandLine, models: Path, fingerpri
         assert not re.search(r"20\d\d-\d\d-\d\d|\d\d:\d\d:\d\d", texts[0][0]), "no clock"
         printed[command[0]] = json.dumps(json.loads(texts[0][0]))
     assert str(Path.home()) not in printed["compare"]
-    assert str(fingerprints) not in printed["compare"]
+    assert str(few) not in printed["compare"]
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -130,10 +141,8 @@ def test_no_colours_where_none_are_wanted(models: Path, tmp_path: Path) -> None:
     assert answer.err.startswith("tensorguard: error: no such file or folder in ")
 
 
-def test_a_closed_pipe_is_no_error(fingerprints: Path) -> None:
-    with subprocess.Popen(
-        [*PROGRAM, "compare", str(fingerprints), "--json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    ) as process:
+def test_a_closed_pipe_is_no_error(few: Path) -> None:
+    with subprocess.Popen([*PROGRAM, "compare", str(few), "--json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdout
         assert process.stderr
         process.stdout.close()

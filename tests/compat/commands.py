@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import jsonschema
+import jsonschema_rs
 
 from tensorguard.cli.main import run
 
@@ -31,8 +31,8 @@ def told(*arguments: object) -> Any:
 
 
 @cache
-def schema(name: str) -> jsonschema.Draft202012Validator:
-    return jsonschema.Draft202012Validator(json.loads((SCHEMAS / f"{name}.json").read_bytes()))
+def schema(name: str) -> jsonschema_rs.Draft202012Validator:
+    return jsonschema_rs.Draft202012Validator(json.loads((SCHEMAS / f"{name}.json").read_bytes()))
 
 
 def validate(document: Any, name: str = "") -> None:

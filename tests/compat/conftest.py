@@ -1,4 +1,4 @@
-"""The golden models, made once. These tests need a plain installation, pytest and jsonschema, and so run in small environments."""
+"""The golden models, made once. These tests need a plain installation, pytest and jsonschema-rs, and so run in small environments."""
 
 from pathlib import Path
 

@@ -1,6 +1,8 @@
 """Every command on small models, with what a plain installation has: in whatever environment these tests are run, the answers are right."""
 
+import importlib
 import json
+import pkgutil
 import subprocess
 import sys
 from pathlib import Path
@@ -9,9 +11,12 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
+import tensorguard
 from compat.commands import called, told
 from golden.models import MODELS
+from support.hub_server import serving
 
+EXTRAS = {"torch", "ray", "fastapi", "uvicorn", "starlette", "prometheus_client", "opentelemetry", "obstore"}
 PICTURES = ("png", "svg", "html", "json", "table")
 STARTS = {"png": b"\x89PNG", "svg": b"<svg", "html": b"<!doctype html", "json": b"{", "table": b""}
 
@@ -99,10 +104,25 @@ def test_a_registry_from_the_first_entry_to_the_last(
     told("registry", "import", tmp_path / "known.tar", "--registry", tmp_path / "theirs")
     told("registry", "diff", known, tmp_path / "theirs")
     told("registry", "index", "--registry", known)
+    told("registry", "compact", "--registry", known)
     told("registry", "verify", "--registry", known)
     told("registry", "remove", "org/gpt2", "--registry", known)
     monkeypatch.setenv("TENSORGUARD_REGISTRY", str(known))
     assert told("compare", "registry:org/llama", models / "llama-copy")["verdict"] == "same-weights"
+
+
+def test_models_that_lie_on_a_server(models: Path, known: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("TENSORGUARD_ALLOW_PRIVATE", "1")
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "cache"))
+    monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
+    with serving({f"org/{name}": models / name for name in ("bert", "llama", "llama-tuned")}) as hub:
+        monkeypatch.setenv("HF_ENDPOINT", hub.url)
+        assert told("inspect", "org/bert")
+        assert told("compare", "org/llama", "org/llama-tuned")["verdict"] == "derived"
+        (tmp_path / "list.txt").write_text("org/bert\n")
+        told("registry", "build", "list.txt", "--remote", "--registry", known)
+    assert len(told("registry", "list", "--registry", known)) == 3
 
 
 def test_families(models: Path, tmp_path: Path) -> None:
@@ -133,6 +153,22 @@ def test_an_adapter_is_recognised_and_merged(models: Path, adapter: Path, tmp_pa
 
 def test_a_table_is_shown_as_well(models: Path) -> None:
     assert "derives from" in " ".join(called("compare", models / "llama", models / "llama-tuned").split())
+
+
+def test_every_module_is_imported_where_extras_are_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All but those that are of an extra alone: names that a dependency's lowest version lacks are seen here."""
+    for extra in EXTRAS:
+        if extra not in sys.modules:
+            monkeypatch.setitem(sys.modules, extra, None)
+    names = [each.name for each in pkgutil.walk_packages(tensorguard.__path__, "tensorguard.", onerror=lambda _: None)]
+    missing = {}
+    for name in names:
+        try:
+            importlib.import_module(name)
+        except ImportError as error:
+            missing[name] = str(error.name).partition(".")[0]
+    assert set(missing.values()) <= EXTRAS, missing
+    assert len(names) > 200
 
 
 def test_help_needs_no_heavy_library() -> None:

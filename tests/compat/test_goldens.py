@@ -12,9 +12,9 @@ from golden.releases import RELEASES, named
 from tensorguard.api.fingerprints import Settings, fingerprint_model
 from tensorguard.api.lineage import compare_models, find_parents
 from tensorguard.api.loading import load_fingerprint
+from tensorguard.fingerprint import file
 from tensorguard.fingerprint.base import FEATURES, Fingerprint
 from tensorguard.fingerprint.features import load_features, vector
-from tensorguard.fingerprint import file
 from tensorguard.fingerprint.file import read_fingerprint, write_fingerprint
 from tensorguard.fingerprint.sketch_file import describe
 from tensorguard.fingerprint.sketches import ARRAYS

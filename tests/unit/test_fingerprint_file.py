@@ -151,7 +151,8 @@ def test_unknown_keys_are_ignored(file: Path, made: Fingerprint) -> None:
 
 def test_every_cut_is_an_input_error(file: Path) -> None:
     raw = file.read_bytes()
-    for length in (*range(0, len(raw), 97), len(raw) - 1):
+    header = 8 + int.from_bytes(raw[:8], "little")
+    for length in (*range(0, header, 97), *range(header, len(raw), 997), len(raw) - 1):
         file.write_bytes(raw[:length])
         with pytest.raises(InputError):
             read_fingerprint(file)

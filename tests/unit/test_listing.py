@@ -50,3 +50,9 @@ def test_none_is_too_few() -> None:
     with pytest.raises(UsageError):
         distinct([])
     assert distinct(["a", Listed("a"), "b"]) == [Listed("a"), Listed("b")]
+
+
+def test_a_model_without_a_name_is_the_one_that_a_list_names(tmp_path: Path) -> None:
+    place = tmp_path / "x"
+    assert distinct([place, Listed(place, "org/x")]) == [Listed(place, "org/x")]
+    assert distinct([Listed(place, "a"), place, Listed(place, "b")]) == [Listed(place, "a"), Listed(place, "b")]

@@ -90,3 +90,12 @@ def test_a_server_may_say_how_long(said: str, waited: float, monkeypatch: pytest
     monkeypatch.setattr(retries, "sleep", waits.append)
     Attempts("x").again("busy", {"retry-after": said})
     assert waits[0] == waited if waited else waits[0] <= 0.5
+
+
+def test_what_lies_in_a_closed_folder_is_not_asked_of_the_hub(monkeypatch: pytest.MonkeyPatch) -> None:
+    def closed(path: str) -> None:
+        raise PermissionError(13, "Permission denied", path)  # nothing is closed to the superuser, whom tests may run as
+
+    assert hub_name("closed/model") == Name("closed/model")
+    monkeypatch.setattr("tensorguard.sources.names.os.lstat", closed)
+    assert hub_name("closed/model") is None

@@ -6,7 +6,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
-import jsonschema
+import jsonschema_rs
 import pytest
 
 from support.served import API, EVIL, RAW, Client, finished, registry, sent, served
@@ -48,14 +48,14 @@ def test_every_answer_is_as_described(client: Client, openapi: dict[str, Any]) -
     for method, path, query in answers:
         answer = client.request(method, f"{API}{path}", params=query)
         assert answer.status_code == 200, answer.text
-        jsonschema.Draft202012Validator(described(openapi, method, path, "200")).validate(answer.json())
+        jsonschema_rs.Draft202012Validator(described(openapi, method, path, "200")).validate(answer.json())
     found = client.post(f"{API}/search", content=sent(), headers=RAW).json()
-    jsonschema.Draft202012Validator(described(openapi, "post", "/search", "200")).validate(found)
-    jsonschema.Draft202012Validator(described(openapi, "post", "/jobs/upload", "202")).validate(job.json())
-    jsonschema.Draft202012Validator(described(openapi, "get", "/jobs/{id}", "200")).validate(done)
+    jsonschema_rs.Draft202012Validator(described(openapi, "post", "/search", "200")).validate(found)
+    jsonschema_rs.Draft202012Validator(described(openapi, "post", "/jobs/upload", "202")).validate(job.json())
+    jsonschema_rs.Draft202012Validator(described(openapi, "get", "/jobs/{id}", "200")).validate(done)
     missing = client.get(f"{API}/jobs/none")
     assert missing.status_code == 404
-    jsonschema.Draft202012Validator(described(openapi, "get", "/jobs/{id}", "4XX")).validate(missing.json())
+    jsonschema_rs.Draft202012Validator(described(openapi, "get", "/jobs/{id}", "4XX")).validate(missing.json())
 
 
 def test_every_route_is_described_and_documented(openapi: dict[str, Any]) -> None:

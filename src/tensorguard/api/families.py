@@ -1,6 +1,6 @@
 """Distances, clusters and families of models, from their stored fingerprints or from the models themselves."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -10,6 +10,7 @@ from tensorguard.api.quick import sampled_pair
 from tensorguard.api.registered import registered_fingerprint
 from tensorguard.api.registry_folder import registered_name
 from tensorguard.api.sampling import is_quick, sampled_fingerprint
+from tensorguard.api.telling_apart import told_apart
 from tensorguard.errors import NotFoundError, UsageError
 from tensorguard.family import classify as classifying
 from tensorguard.family import clustering as clusters
@@ -48,6 +49,15 @@ class Comparison:
     notices: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class _Loaded:
+    """What is there of a model: its 16 numbers (but of samples), and the fingerprint that they come from."""
+
+    place: Path | str
+    numbers: FeatureVector | None
+    fingerprint: Fingerprint | None
+
+
 def load_vectors(
     inputs: Sequence[Path | str], *, settings: Settings | None = None, progress: Progress | None = None
 ) -> list[FeatureVector]:
@@ -63,7 +73,11 @@ def load_vectors(
         NotFoundError: An input does not exist.
         InputError: An input is malformed.
     """
-    return [numbers for given in inputs for numbers in _vectors(given, settings, progress)]
+    loaded = _load(inputs, settings or Settings(), progress or Silent())
+    for each in loaded:
+        if each.numbers is None:
+            raise UsageError("a sample has no 16 numbers", where=each.place, hint="make the fingerprint again without --quick")
+    return [each.numbers for each in _named_apart(loaded) if each.numbers is not None]
 
 
 def compare(
@@ -92,15 +106,16 @@ def compare(
             without two models.
     """
     settings, progress = settings or Settings(), progress or Silent()
-    loaded = _load_sampled(inputs, settings, progress) or _load(inputs, settings, progress)
-    whole = [each for _, each in loaded if each is not None and (each.digests or each.sketches)]
+    loaded = _named_apart(_load_sampled(inputs, settings, progress) or _load(inputs, settings, progress))
+    prints = [each.fingerprint for each in loaded if each.fingerprint is not None]
+    whole = [each for each in prints if each.digests or each.sketches]
     space = None if reference is None else _space(Path(reference), include_size=include_size)
     pairs = relate(whole, progress=progress) if len(whole) <= MOST_COMPARED else ()
     if deep:
         if len(pairs) != 1:
             raise UsageError("a deep comparison is of two models", hint="leave --deep out, or name two")
         pairs = (add_deep(pairs[0], inputs, settings=settings, progress=progress),)
-    numbers = [each for each, _ in loaded if each is not None]  # samples have none
+    numbers = [each.numbers for each in loaded if each.numbers is not None]  # samples have none
     alike = len(numbers) == len(loaded) and len({each.specification for each in numbers}) == 1
     close = similarity.compare(numbers, space, include_size=include_size) if alike or not pairs else None
     return Comparison(close, pairs, (_TOO_MANY.format(len(whole), MOST_COMPARED),) if len(whole) > MOST_COMPARED else ())
@@ -169,65 +184,66 @@ def classify(
     return classifying.classify(vectors[0], families, threshold)
 
 
-def _load_sampled(
-    inputs: Sequence[Path | str], settings: Settings, progress: Progress
-) -> list[tuple[FeatureVector | None, Fingerprint | None]]:
+def _load_sampled(inputs: Sequence[Path | str], settings: Settings, progress: Progress) -> list[_Loaded]:
     """Return the fingerprints of inputs of which some are to be sampled, those without their 16 numbers; nothing if none is."""
     if not any(is_quick(each, settings) for each in inputs):
         return []
     if len(inputs) == 2:
         found = sampled_pair((inputs[0], inputs[1]), replace(settings, features=False), progress)
-        return [(None, each) for each in found]
-    loaded: list[tuple[FeatureVector | None, Fingerprint | None]] = []
+        return [_Loaded(place, None, each) for place, each in zip(inputs, found, strict=True)]
+    loaded: list[_Loaded] = []
     for each in inputs:
         if is_quick(each, settings):
-            loaded.append((None, sampled_fingerprint(each, settings, progress)))
+            loaded.append(_Loaded(each, None, sampled_fingerprint(each, settings, progress)))
         else:
-            loaded += _load([each], settings, progress)
+            loaded += _read(each, settings, progress)
     return loaded
 
 
-def _load(
-    inputs: Sequence[Path | str], settings: Settings | None, progress: Progress | None
-) -> list[tuple[FeatureVector | None, Fingerprint | None]]:
-    """Return the numbers of every input but of samples, and the fingerprint they come from where it is there."""
-    found: list[tuple[FeatureVector | None, Fingerprint | None]] = []
-    settings = settings or Settings()
-    for given in inputs:
-        name = registered_name(given)
-        if name is not None:
-            found.append(_with_vector(registered_fingerprint(name, settings.registry, settings.key.identity())))
-            continue
-        path = locate(given)
-        if path.suffix == SUFFIX:
-            found.append(_with_vector(read_fingerprint_at(path)))
-        elif isinstance(path, RemotePath):
-            found.append(_with_vector(fingerprint_model(given, settings=settings, progress=progress)))
-        elif path.name.endswith(FEATURES_SUFFIX):
-            found.append(_features(path))
-        elif _holds_features(path):
-            found.extend(map(_features, features_files(path)))
-        else:
-            found.append(_with_vector(fingerprint_model(path, settings=settings, progress=progress)))
-    return found
+def _load(inputs: Sequence[Path | str], settings: Settings, progress: Progress) -> list[_Loaded]:
+    return [each for given in inputs for each in _read(given, settings, progress)]
 
 
-def _features(path: Path) -> tuple[FeatureVector, Fingerprint | None]:
+def _read(given: Path | str, settings: Settings, progress: Progress) -> list[_Loaded]:
+    """Return what is there of an input, of which a folder of features files holds several."""
+    name = registered_name(given)
+    if name is not None:
+        return [_whole(given, registered_fingerprint(name, settings.registry, settings.key.identity()))]
+    path = locate(given)
+    if path.suffix == SUFFIX:
+        return [_whole(given, read_fingerprint_at(path))]
+    if isinstance(path, RemotePath):
+        return [_whole(given, fingerprint_model(given, settings=settings, progress=progress))]
+    if path.name.endswith(FEATURES_SUFFIX):
+        return [_features(path)]
+    if _holds_features(path):
+        return list(map(_features, features_files(path)))
+    return [_whole(given, fingerprint_model(path, settings=settings, progress=progress))]
+
+
+def _features(path: Path) -> _Loaded:
     """Read a features file; the fingerprint beside it, if there is one, says how its numbers were computed."""
     beside = _fingerprint_beside(path)
     numbers = load_features(path, beside.specification if beside else None)
-    return numbers, replace(beside, name=numbers.name) if beside else None
+    return _Loaded(path, numbers, replace(beside, name=numbers.name) if beside else None)
 
 
-def _vectors(given: Path | str, settings: Settings | None, progress: Progress | None) -> Iterator[FeatureVector]:
-    for numbers, _ in _load([given], settings, progress):
-        if numbers is None:
-            raise UsageError("a sample has no 16 numbers", where=given, hint="make the fingerprint again without --quick")
-        yield numbers
+def _whole(place: Path | str, found: Fingerprint) -> _Loaded:
+    return _Loaded(place, vector(found) if found.features else None, found)
 
 
-def _with_vector(found: Fingerprint) -> tuple[FeatureVector | None, Fingerprint]:
-    return (vector(found) if found.features else None), found
+def _named_apart(loaded: Sequence[_Loaded]) -> list[_Loaded]:
+    """Give models that are called alike names that tell them apart."""
+    names = [each.numbers.name if each.numbers else each.fingerprint.name if each.fingerprint else "" for each in loaded]
+    apart = told_apart([(name, each.place) for name, each in zip(names, loaded, strict=True)])
+    return [
+        replace(
+            each,
+            numbers=replace(each.numbers, name=name) if each.numbers else None,
+            fingerprint=replace(each.fingerprint, name=name) if each.fingerprint else None,
+        )
+        for name, each in zip(apart, loaded, strict=True)
+    ]
 
 
 def _holds_features(path: Path) -> bool:
@@ -245,5 +261,5 @@ def _fingerprint_beside(path: Path) -> Fingerprint | None:
 
 def _space(reference: Path, *, include_size: bool) -> Space:
     if reference.is_dir():
-        return fit_space([_features(path)[0] for path in features_files(reference)], include_size)
+        return fit_space(load_vectors([reference]), include_size)
     return load_clustering(reference).space

@@ -10,6 +10,7 @@ from tensorguard.api.loading import load_fingerprint
 from tensorguard.api.models import Model
 from tensorguard.api.quick import sampled_pair
 from tensorguard.api.sampling import is_quick, sampled_fingerprint
+from tensorguard.api.telling_apart import told_apart
 from tensorguard.engines.sizing import processors
 from tensorguard.engines.threads import Threads
 from tensorguard.errors import UsageError, quote
@@ -50,7 +51,7 @@ def compare_models(
         found = [*sampled_pair((models[0], models[1]), settings, progress)]
     else:
         found = [_sampled_or_whole(model, settings, progress) for model in models]
-    pairs = relate(found, progress=progress)
+    pairs = relate(_named_apart(found, models), progress=progress)
     return (add_deep(pairs[0], models, settings=settings, progress=progress),) if deep else pairs
 
 
@@ -142,7 +143,7 @@ def find_parents(
     """
     made = load_fingerprint(child, settings=settings, progress=progress)
     loaded = [load_fingerprint(each, settings=settings, progress=progress) for each in candidates]
-    return made.name, mixture(_sketches(made), _by_name(loaded), base)
+    return made.name, mixture(_sketches(made), _by_name(_named_apart(loaded, candidates)), base)
 
 
 def tree(
@@ -156,6 +157,7 @@ def tree(
         UsageError: Fewer than two or too many models, two of one name, or different keys.
     """
     loaded = [load_fingerprint(model, settings=settings, progress=progress) for model in models]
+    loaded = _named_apart(loaded, models)
     if len(loaded) < 2:
         raise UsageError("a family tree takes two models or more")
     named = _by_name(loaded)
@@ -181,10 +183,16 @@ def _sketches(fingerprint: Fingerprint) -> Sketches:
     return fingerprint.sketches
 
 
+def _named_apart(fingerprints: Sequence[Fingerprint], places: Sequence[Path | str]) -> list[Fingerprint]:
+    """Give models that are called alike names that tell them apart."""
+    names = told_apart([(each.name, place) for each, place in zip(fingerprints, places, strict=True)])
+    return [replace(each, name=name) for each, name in zip(fingerprints, names, strict=True)]
+
+
 def _by_name(fingerprints: Sequence[Fingerprint]) -> dict[str, Sketches]:
     named: dict[str, Sketches] = {}
     for each in fingerprints:
         if each.name in named:
-            raise UsageError(f"two models are called {quote(each.name)}", hint="rename one of the files or folders")
+            raise UsageError(f"two models are called {quote(each.name)}", hint="give each once")
         named[each.name] = _sketches(each)
     return named

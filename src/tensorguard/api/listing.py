@@ -143,16 +143,19 @@ def _of(root: Path, folder: Path, snapshot: Path) -> Iterator[Listed]:
 
 
 def distinct(models: Sequence[Path | str | Listed]) -> list[Listed]:
-    """Return models as a list names them, each once: `a` and `./a/` are one model.
+    """Return models as a list names them, each once: `a` and `./a/` are one model, and so is `a` that a list gives a name.
 
     Raises:
         UsageError: There are none.
     """
-    once: dict[tuple[Path | str, str], Listed] = {}
+    once: dict[Path | str, dict[str, Listed]] = {}
     for each in models:
         model = each if isinstance(each, Listed) else Listed(each)
-        once.setdefault((absolute(model.place), model.name), model)
-    found = list(once.values())
+        named = once.setdefault(absolute(model.place), {})
+        if model.name or not named:
+            named.pop("", None)  # without a name is whichever of that place has one
+            named.setdefault(model.name, model)
+    found = [model for named in once.values() for model in named.values()]
     if not found:
         raise UsageError("no model was given", hint="give models, a list of them (--from), or a folder of them (--below)")
     return found

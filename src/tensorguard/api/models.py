@@ -133,8 +133,8 @@ def model_name(path: Location | str) -> str:
 
 
 def file_stem(name: str) -> str:
-    """Return a model's name as a file name: letters, digits, dot, dash and underscore, at most 150 characters."""
-    stem = re.sub(r"[^A-Za-z0-9._-]+", "_", name).lstrip(".")[:150]
+    """Return a model's name as a file name: letters of any script, digits, dot, dash and underscore, at most 150 bytes of UTF-8."""
+    stem = re.sub(r"[^\w.-]+", "_", utf8(name)).lstrip(".").encode()[:150].decode(errors="ignore")
     return stem or "model"
 
 

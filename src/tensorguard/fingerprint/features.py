@@ -132,7 +132,7 @@ def by_name(vectors: Iterable[FeatureVector]) -> list[FeatureVector]:
     ordered = sorted(vectors, key=lambda vector: vector.name)
     for first, second in itertools.pairwise(ordered):
         if first.name == second.name:
-            raise UsageError(f"two models are called {quote(first.name)}", hint="rename one of the files")
+            raise UsageError(f"two models are called {quote(first.name)}", hint="give each once, or rename one of the files")
     return ordered
 
 

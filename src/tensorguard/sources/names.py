@@ -55,9 +55,20 @@ def hub_name(given: str) -> Name | None:
     if given.startswith(SCHEME):
         if match is None:
             raise NotFoundError("no name of a model on the hub", where=given, hint="give hf://ORG/NAME[@REVISION][/FILE]")
-    elif match is None or os.path.lexists(given) or (not match["path"] and given.endswith(_LOCAL_SUFFIXES)):
+    elif match is None or _is_here(given) or (not match["path"] and given.endswith(_LOCAL_SUFFIXES)):
         return None
     return Name(match["repository"], match["revision"] or "", (match["path"] or "").strip("/"))
+
+
+def _is_here(path: str) -> bool:
+    """Say whether something of this path is on this machine, or may be: below a folder that may not be looked into."""
+    try:
+        os.lstat(path)
+    except PermissionError:
+        return True
+    except (OSError, ValueError):
+        return False
+    return True
 
 
 def page_name(url: str) -> Name | None:

@@ -63,6 +63,8 @@ def draw_sensitivity(analysis: SensitivityAnalysis) -> Figure:
             _panel(grid[row, column], series, strategy, score)
         middle = 1 - (_HEAD + (row + 0.5) * (height - _HEAD - _FOOT) / rows) / height
         figure.text(0.15 / width, middle, strategy.replace("_", "\n"), fontsize=10, weight="bold", va="center")
+    for axes in grid.flat:
+        axes.autoscale()
     for axes, score in zip(grid[0], SCORES, strict=True):
         axes.set_title(TITLES[score], color=INK)
     for axes in grid[-1]:
@@ -72,6 +74,7 @@ def draw_sensitivity(analysis: SensitivityAnalysis) -> Figure:
 
 
 def _panel(axes: Axes, series: Sequence[_Series], strategy: str, score: str) -> None:
+    axes.set_autoscale_on(False)  # until all is drawn: every addition would scale all that share an axis again
     for one in series:
         layers, means, stds = one.values(strategy, score)
         low = [max(m - s, m / 10) for m, s in zip(means, stds, strict=True)]
