@@ -148,12 +148,18 @@ def test_gated_models_are_named_so(hub: Hub, cli: CommandLine, tmp_path: Path) -
 
 
 @pytest.mark.parametrize(
-    "line", ["org/name/file.gguf", "org/../name", "org/name extra", "https://elsewhere.example/org/name", "org/llama"]
+    "line", ["org/name/file.gguf", "org/../name", "org/name extra", "https://elsewhere.example/org/name", "org/llama@v1"]
 )
 def test_lists_that_make_no_sense(cli: CommandLine, tmp_path: Path, line: str) -> None:
     answer = cli("registry", "build", names(tmp_path / "m.txt", "org/llama", line), "--registry", tmp_path / "known")
     assert answer.code == 3
     assert "line 4 of the catalogue names" in answer.err
+
+
+def test_a_folder_to_search_that_is_not_there_is_told(cli: CommandLine, tmp_path: Path) -> None:
+    answer = cli("registry", "build", names(tmp_path / "models.txt", "org/llama"), "--search", tmp_path / "none")
+    assert (answer.code, answer.out) == (4, "")
+    assert "no such folder" in answer.err
 
 
 def test_results_come_as_they_are_ready_and_so_many_at_a_time() -> None:

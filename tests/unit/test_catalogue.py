@@ -181,6 +181,13 @@ def test_a_malformed_file_is_refused_with_its_line(tmp_path: Path, text: str, re
     assert caught.value.hint
 
 
+def test_a_plain_list_may_name_a_model_twice_but_not_two_revisions(tmp_path: Path) -> None:
+    assert read_catalogue(written(tmp_path, "a/b\nc/d@v1\na/b\n")) == (Known("a/b"), Known("c/d", revision="v1"))
+    with pytest.raises(InputError, match="names already") as caught:
+        read_catalogue(written(tmp_path, "a/b\na/b@v1\n"))
+    assert caught.value.hint == "one model a line: ORG/NAME[@REVISION]"
+
+
 def test_files_that_are_no_tables(tmp_path: Path) -> None:
     with pytest.raises(NotFoundError):
         read_catalogue(tmp_path / "none.tsv")

@@ -117,7 +117,7 @@ def build(
     from tensorguard.api.building import build as run
     from tensorguard.api.fingerprints import Settings
     from tensorguard.api.registry import Adding
-    from tensorguard.errors import UsageError, utf8
+    from tensorguard.errors import NotFoundError, UsageError, utf8
     from tensorguard.registry.catalogue import catalogue as shipped_rows
     from tensorguard.registry.catalogue import read_catalogue
     from tensorguard.registry.opening import open_registry
@@ -127,6 +127,9 @@ def build(
             "one catalogue is built from", hint="give a file, or --shipped for the one that comes with TensorGuard"
         )
     rows = shipped_rows() if catalogue is None else read_catalogue(catalogue)
+    for each in search:
+        if not each.is_dir():
+            raise NotFoundError("no such folder", where=each)
     folders = [*search, hub_folder()]
     settings = Settings(device=device, key=key(key_file), search=tuple(folders), quick=quick)
     how = Adding(settings=settings, force=force, workers=workers, remote=remote, update=update, jobs=jobs, rate=rate)

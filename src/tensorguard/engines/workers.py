@@ -32,9 +32,10 @@ def serve(pipe: "Connection[Any, Any]", packed: bytes) -> None:
         pipe: Gives an item and a number of threads; takes READY first, and then a result or an error for each.
         packed: The function, pickled.
     """
-    _prepare()
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    function: Callable[[Any, int], Any] = pickle.loads(packed)  # noqa: S301 - from our own parent
+    _listen_to_interrupts()
     with contextlib.suppress(EOFError, OSError):  # the parent wants no more, or is no more
-        function: Callable[[Any, int], Any] = pickle.loads(packed)  # noqa: S301 - from our own parent
         pipe.send(READY)
         while True:
             item, threads = pipe.recv()
@@ -42,7 +43,7 @@ def serve(pipe: "Connection[Any, Any]", packed: bytes) -> None:
 
 
 def _answer(function: Callable[[Any, int], Any], item: object, threads: int) -> bytes:
-    """Return the pickled answer; BLAS is pinned here and not in `_prepare`, because only what is loaded can be."""
+    """Return the pickled answer; BLAS is pinned here and not before, because only what is loaded can be."""
     try:
         with threadpool_limits(1, user_api="blas"):
             return pickle.dumps((function(item, threads), None))
@@ -61,13 +62,12 @@ def portable(error: Exception) -> Exception:
     return error
 
 
-def _prepare() -> None:
-    """Set a fresh worker up; it starts with interrupts held back, so that Ctrl-C while it imports things shows no traceback."""
+def _listen_to_interrupts() -> None:
+    """Let an interrupt end this worker; it starts with them held back, so that Ctrl-C while it imports things shows no traceback."""
     if signal.SIGINT in signal.sigpending():
         os._exit(INTERRUPTED)
     signal.signal(signal.SIGINT, _interrupted)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
-    threading.Thread(target=_end_with_parent, daemon=True).start()
 
 
 def _interrupted(number: int, frame: FrameType | None) -> None:  # noqa: ARG001

@@ -123,6 +123,7 @@ def _parse(text: str, where: Path | str) -> tuple[Known, ...]:
     rows: list[Known] = []
     columns: tuple[str, ...] = ()
     seen: dict[str, int] = {}
+    known: set[Known] = set()
     lines = [(number, line.removesuffix("\r")) for number, line in enumerate(text.split("\n"), 1)]
     lines = [(number, line) for number, line in lines if line.strip() and not line.startswith("#")]
     is_list = bool(lines) and "/" in lines[0][1] and "\t" not in lines[0][1]
@@ -132,13 +133,16 @@ def _parse(text: str, where: Path | str) -> tuple[Known, ...]:
                 columns = _header(line)
                 continue
             row = _listed(line.strip()) if is_list else _row(columns, line)
+            if is_list and row in known:
+                continue
             for name in (row.repository, *row.aliases):
                 if seen.setdefault(name.casefold(), number) != number:
                     raise ValueError(f"names {quote(name)}, which line {seen[name.casefold()]} names already")
         except ValueError as error:
-            hint = "see docs/catalogue.md for the columns and what they hold"
+            hint = "one model a line: ORG/NAME[@REVISION]" if is_list else "see docs/catalogue.md for the columns and what they hold"
             raise InputError(f"line {number} of the catalogue {error}", where=where, hint=hint) from error
         rows.append(row)
+        known.add(row)
         if len(rows) > MAX_CATALOGUE_ROWS:
             raise InputError(f"the catalogue has more than {MAX_CATALOGUE_ROWS} models", where=where)
     if not lines:
