@@ -139,7 +139,11 @@ def _parse(text: str, where: Path | str) -> tuple[Known, ...]:
                 if seen.setdefault(name.casefold(), number) != number:
                     raise ValueError(f"names {quote(name)}, which line {seen[name.casefold()]} names already")
         except ValueError as error:
-            hint = "one model a line: ORG/NAME[@REVISION]" if is_list else "see docs/catalogue.md for the columns and what they hold"
+            hint = (
+                "one model a line: ORG/NAME[@REVISION]"
+                if is_list
+                else "see docs/catalogue.md for the columns and what they hold"
+            )
             raise InputError(f"line {number} of the catalogue {error}", where=where, hint=hint) from error
         rows.append(row)
         known.add(row)
