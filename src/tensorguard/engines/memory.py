@@ -8,7 +8,11 @@ import numpy as np
 
 _LARGEST = 32 * 2**20 - 2**16
 """glibc's upper bound on its adaptive threshold (DEFAULT_MMAP_THRESHOLD_MAX), less its own overhead."""
-_M_ARENA_MAX, _ARENAS = -8, 2
+
+_M_ARENA_MAX = -8
+"""glibc's number of this parameter (malloc.h)."""
+
+_ARENAS = 2
 
 
 @cache
